@@ -1,0 +1,55 @@
+// What the vhosts of one host share: options, demotion, and the queue of events.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "core/config.h"
+#include "core/demotion.h"
+#include "core/event.h"
+
+namespace carp::core {
+
+// Bounded; when it is full events are dropped and counted, and the reader is told once, so that it
+// re-reads the level. Nothing waits for a reader.
+class EventQueue {
+ public:
+  static constexpr std::size_t kCapacity = 1024;
+
+  void push(const Event& event) {
+    if (size_ == kCapacity) {
+      ++lost_;
+      return;
+    }
+    events_[(head_ + size_) % kCapacity] = event;
+    ++size_;
+  }
+
+  bool pop(Event* out) {
+    if (size_ > 0) {
+      *out = events_[head_];
+      head_ = (head_ + 1) % kCapacity;
+      --size_;
+      return true;
+    }
+    if (lost_ == 0) return false;
+    *out = Event{.kind = EventKind::kEventsLost, .at = {}, .count = lost_};
+    lost_ = 0;
+    return true;
+  }
+
+ private:
+  std::array<Event, kCapacity> events_{};
+  std::size_t head_ = 0;
+  std::size_t size_ = 0;
+  std::uint32_t lost_ = 0;
+};
+
+struct Shared {
+  HostOptions options;
+  Demotion demotion;
+  EventQueue events;
+  std::uint32_t highest_epoch = 0;  // upper half of the highest counter sent or heard
+};
+
+}  // namespace carp::core

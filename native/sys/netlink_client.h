@@ -1,0 +1,79 @@
+// NetlinkClient: interfaces and addresses changed by request and acknowledgement (rtnetlink).
+// Engine thread; also used by the janitor and by tests. Each call blocks until the kernel has
+// answered, at most kDeadline.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "sys/fd.h"
+#include "sys/netlink_message.h"
+#include "sys/status.h"
+#include "wire/types.h"
+
+namespace carp::sys {
+
+struct MacvlanRequest {
+  std::string_view name;  // 1 to 15 octets
+  int parent_ifindex;
+  wire::MacAddress mac;
+  std::string_view ifalias;  // at most 255 octets
+};
+
+struct AddressRequest {
+  int ifindex;
+  wire::Prefix prefix;
+  bool no_prefix_route = true;
+  bool no_dad = true;  // IPv6 only
+  /// IPv6 only: the kernel does not choose it as a source address while there is another one (RFC
+  /// 4862 5.5.4).
+  bool deprecated = false;
+  std::uint8_t scope = 0;  // RT_SCOPE_*
+};
+
+class NetlinkClient {
+ public:
+  static constexpr std::chrono::seconds kDeadline{2};
+
+  Status open();
+  bool is_open() const { return fd_.valid(); }
+
+  Status list_links(std::vector<LinkInfo>* out);
+  Status list_addresses(std::vector<AddressInfo>* out);
+  /// ENODEV if there is none.
+  Status find_link(std::string_view name, LinkInfo* out);
+
+  /// Creates and marks a macvlan in bridge mode, down, in one system call: being killed cannot
+  /// leave one without its mark.
+  Status create_macvlan(const MacvlanRequest& request, int* ifindex);
+  Status set_link_up(int ifindex);
+  Status set_link_down(int ifindex);
+  Status delete_link(int ifindex);
+
+  /// All of `ifindexes` in as few requests as possible. ENODEV of a single one is not an error.
+  Status set_links_down(std::span<const int> ifindexes);
+  Status delete_links(std::span<const int> ifindexes);
+
+  /// EEXIST if the interface has it already.
+  Status add_address(const AddressRequest& request);
+  /// EADDRNOTAVAIL if the interface does not have it.
+  Status delete_address(int ifindex, const wire::Prefix& prefix);
+
+ private:
+  Status transact(const char* op, std::string_view target, NetlinkBuilder& request,
+                  std::uint32_t messages = 1, int tolerated = 0);
+  Status for_each_link(const char* op, std::span<const int> ifindexes,
+                       void (*append)(NetlinkBuilder&, std::uint32_t sequence, int ifindex));
+  Status set_link_flag(int ifindex, bool up);
+  template <typename Entry, typename Fixed, typename Parse>
+  Status dump(const char* op, std::uint16_t request_type, std::uint16_t reply_type,
+              const Fixed& fixed, Parse parse, std::vector<Entry>* out);
+
+  Fd fd_;
+  std::uint32_t sequence_ = 0;
+};
+
+}  // namespace carp::sys

@@ -1,0 +1,49 @@
+// ARP (RFC 826, RFC 5227) and the unsolicited neighbour advertisement (RFC 4861 4.4): how clients
+// learn which MAC has an address.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "wire/types.h"
+
+namespace carp::wire {
+
+inline constexpr std::size_t kArpFrame = 42;
+inline constexpr std::size_t kNeighbourAdvertisementFrame = 86;
+
+enum class ArpOperation : std::uint8_t { kRequest = 1, kReply = 2 };
+
+struct Arp {
+  ArpOperation operation = ArpOperation::kRequest;
+  MacAddress ethernet_source;
+  MacAddress ethernet_destination;
+  MacAddress sender_mac;
+  Ipv4Address sender;
+  MacAddress target_mac;
+  Ipv4Address target;
+
+  // Sender = target: an announcement, not a question (RFC 5227 3).
+  bool is_gratuitous() const { return sender == target; }
+};
+
+// Nothing for all that is not a well-formed Ethernet/IPv4 ARP request or reply.
+std::optional<Arp> parse_arp(std::span<const std::uint8_t> frame);
+
+// Writes kArpFrame octets.
+std::size_t write_arp(std::span<std::uint8_t> out, const Arp& arp);
+
+// The BSDs' gratuitous request: broadcast, sender and target IP the VIP, target MAC zero
+// (spec 4.4, trap 20), with `mac` both as Ethernet source and in the body.
+Arp gratuitous_request(const MacAddress& mac, const Ipv4Address& vip);
+
+// The answer to `request`, from `mac`.
+Arp reply_to(const Arp& request, const MacAddress& mac);
+
+// Unsolicited advertisement to ff02::1 for `vip` with the override flag; source is the VIP itself.
+// Writes kNeighbourAdvertisementFrame octets.
+std::size_t write_unsolicited_na(std::span<std::uint8_t> out, const MacAddress& mac,
+                                 const Ipv6Address& vip, bool router);
+
+}  // namespace carp::wire

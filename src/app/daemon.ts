@@ -1,0 +1,374 @@
+/**
+ * The supervisor: joins configuration, engine, log, service manager and control API. Main thread.
+ *
+ * It times nothing on the wire. Engine events become log lines and known states; whatever is shown
+ * is folded from a snapshot, so a lost event costs a line and never a wrong answer.
+ */
+import type {Config} from "../core/config.ts";
+import {diffConfig} from "../core/config-diff.ts";
+import {toEngineConfig} from "../core/config-engine.ts";
+import type {WatchEvent} from "../core/control-protocol.ts";
+import {
+    type AdminAction,
+    type Engine,
+    EngineError,
+    type EngineEvent,
+    type EngineSnapshot,
+    type EngineStartOptions,
+    type VhostState,
+} from "../core/engine.ts";
+import {exitCodeOf, exitCodes, type ExitCode} from "../core/exit-codes.ts";
+import {type Log, type LogFields, type LogRecord, note} from "../core/log.ts";
+import {countOf, EventLines, startRecord, stateRecord} from "../core/log-events.ts";
+import {err, ok, type Result} from "../core/result.ts";
+import {isoOf, summaryLine} from "../core/status-fold.ts";
+import type {Clock, ConfigSource, EpochStore, Failure, Notifier} from "./ports.ts";
+import {SnapshotReader} from "./snapshot-reader.ts";
+import {History} from "./transitions.ts";
+
+export interface DaemonPorts {
+    readonly engine: Engine;
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly notifier: Notifier;
+    readonly epochs: EpochStore;
+    readonly config: ConfigSource;
+}
+
+export interface DaemonOptions {
+    readonly version: string;
+    readonly engine: EngineStartOptions;
+}
+
+/** Longest wait for an answer of the engine thread, milliseconds. */
+const snapshotLimitMs = 2000;
+/** Beyond the hand-over limit: removing interfaces and restoring sysctls takes a fraction of it. */
+const stopMarginMs = 5000;
+const historyLength = 200;
+
+interface Known {
+    readonly state: VhostState;
+    readonly since: bigint;
+}
+
+export class Daemon {
+    readonly history = new History(historyLength);
+    readonly version: string;
+    readonly #ports: DaemonPorts;
+    readonly #options: DaemonOptions;
+    readonly #snapshots: SnapshotReader;
+    readonly #lines = new EventLines();
+    readonly #known = new Map<string, Known>();
+    /** Up to which instant a vhid's changes have been told from a snapshot. */
+    readonly #told = new Map<string, bigint>();
+    #config: Config;
+    #demotion = 0;
+    #started = false;
+    #work: Promise<unknown> = Promise.resolve();
+    #reloadWaiting: Promise<Result<readonly string[], Failure>> | null = null;
+    #stopping: Promise<ExitCode> | null = null;
+    #cancelWatchdog: () => void = () => undefined;
+
+    /** `config` is what `start` brings up. */
+    constructor(ports: DaemonPorts, options: DaemonOptions, config: Config) {
+        this.#ports = ports;
+        this.#options = options;
+        this.#config = config;
+        this.version = options.version;
+        this.#snapshots = new SnapshotReader(ports.engine, ports.clock, snapshotLimitMs);
+    }
+
+    get config(): Config {
+        return this.#config;
+    }
+
+    get stopping(): boolean {
+        return this.#stopping !== null;
+    }
+
+    /** Wall clock minus monotonic clock at this moment, microseconds. */
+    wallOffsetUs(): bigint {
+        return this.#ports.clock.wallUs() - this.#ports.clock.monotonicUs();
+    }
+
+    /** Not older than this call; rejects when the engine does not answer. */
+    snapshot(): Promise<EngineSnapshot> {
+        return this.#snapshots.read();
+    }
+
+    /**
+     * Stores the epoch, starts the engine and gives it the configuration. Tells the service manager
+     * only through `announceReady`, so that the control socket can be opened in between.
+     */
+    start(): Promise<Result<void, Failure>> {
+        // A SIGHUP during the start waits until it is over.
+        const run = this.#work.then(() => this.#startNow());
+        this.#work = run.then(
+            () => undefined,
+            () => undefined,
+        );
+        return run;
+    }
+
+    async #startNow(): Promise<Result<void, Failure>> {
+        const {engine, epochs, log} = this.#ports;
+        const grant = await epochs.advance();
+        if (!grant.ok) return err({text: grant.error, exitCode: exitCodes.ioError});
+        if (grant.value.warning !== "") log.write(note("warning", "epoch", grant.value.warning));
+        // SIGTERM may have come while the epoch was written: then there is nothing to bring up.
+        if (this.stopping) return ok(undefined);
+        try {
+            this.#started = true;
+            engine.start(this.#options.engine, (event) => this.#onEvent(event));
+            await engine.configure(toEngineConfig(this.#config, BigInt(grant.value.epoch) << 32n));
+            const snapshot = await this.snapshot();
+            this.#learn(snapshot);
+            const count = this.#config.carp.length;
+            log.write(startRecord(this.version, snapshot.scheduling, count));
+        } catch (error) {
+            if (this.stopping) return ok(undefined);
+            return err(failureOf("start", error));
+        }
+        return ok(undefined);
+    }
+
+    announceReady(): void {
+        this.#ports.notifier.ready();
+        this.#showStatus();
+        const interval = this.#ports.notifier.watchdogIntervalMs;
+        if (interval !== null) this.#armWatchdog(interval);
+    }
+
+    /**
+     * Reads the configuration again and applies what differs. The value lists what changed, in
+     * words; empty: nothing. A failure has been logged and the old configuration runs on.
+     */
+    reload(): Promise<Result<readonly string[], Failure>> {
+        if (this.#reloadWaiting !== null) return this.#reloadWaiting;
+        const run = this.#work.then(() => {
+            this.#reloadWaiting = null;
+            return this.#reloadNow();
+        });
+        this.#reloadWaiting = run;
+        // The next reload waits for this one, whatever became of it.
+        this.#work = run.then(
+            () => undefined,
+            () => undefined,
+        );
+        return run;
+    }
+
+    /** Resolves when done; for "down" and "backup" that is when the address was let go. */
+    async admin(name: string, action: AdminAction): Promise<Result<void, EngineError>> {
+        try {
+            await this.#ports.engine.admin(name, action);
+            return ok(undefined);
+        } catch (error) {
+            if (error instanceof EngineError) return err(error);
+            throw error;
+        }
+    }
+
+    /** Hands over and ends the engine. Every further call waits for the first. */
+    stop(): Promise<ExitCode> {
+        this.#stopping ??= this.#stopNow();
+        return this.#stopping;
+    }
+
+    async #stopNow(): Promise<ExitCode> {
+        const {engine, clock, notifier, log, epochs} = this.#ports;
+        this.#cancelWatchdog();
+        notifier.stopping();
+        log.write(note("info", "stopping", "stopping: handing over every MASTER"));
+        const limitMs = this.#config.options.handoverLimitMs + stopMarginMs;
+        const began = clock.monotonicUs();
+        try {
+            if (this.#started) await withLimit(clock, limitMs, engine.stop());
+        } catch (error) {
+            const {text, exitCode} = failureOf("stop", error);
+            log.write(note("error", "stop failed", text));
+            return exitCode;
+        }
+        await epochs.settled();
+        const durationMs = Number(clock.monotonicUs() - began) / 1000;
+        const text = `stopped after ${durationMs.toFixed(0)} ms`;
+        log.write(note("info", "stopped", text, {durationMs}));
+        return exitCodes.ok;
+    }
+
+    async #reloadNow(): Promise<Result<readonly string[], Failure>> {
+        const {clock, notifier} = this.#ports;
+        if (this.stopping) {
+            return err({text: "the daemon is stopping", exitCode: exitCodes.unavailable});
+        }
+        notifier.reloading(clock.monotonicUs());
+        try {
+            const result = await this.#applyConfiguration();
+            if (!result.ok) {
+                const text = `configuration not reloaded, the old one stays:\n${result.error.text}`;
+                this.#ports.log.write(note("error", "reload failed", text));
+            }
+            return result;
+        } finally {
+            notifier.ready();
+            this.#showStatus();
+        }
+    }
+
+    async #applyConfiguration(): Promise<Result<readonly string[], Failure>> {
+        const {engine, epochs, log, config} = this.#ports;
+        const loaded = config.load(this.#config.carp.map((carp) => carp.carpdev));
+        if (!loaded.ok) return err(loaded.error);
+        if (loaded.value.warnings !== "") {
+            log.write(note("warning", "configuration", loaded.value.warnings));
+        }
+        const next = loaded.value.config;
+        const changes = diffConfig(this.#config, next);
+        if (changes.length === 0) {
+            log.write(note("info", "reload", "configuration unchanged"));
+            return ok([]);
+        }
+        // A vhid that is removed and comes back under the same key must not repeat a counter.
+        const grant = await epochs.advance();
+        if (!grant.ok) return err({text: grant.error, exitCode: exitCodes.ioError});
+        try {
+            await engine.configure(toEngineConfig(next, BigInt(grant.value.epoch) << 32n));
+        } catch (error) {
+            // All or nothing: back to what ran before.
+            await engine.configure(toEngineConfig(this.#config, BigInt(grant.value.epoch) << 32n));
+            return err(failureOf("configure", error));
+        }
+        this.#config = next;
+        this.#forgetRemoved(next);
+        log.write(
+            note("info", "reload", `configuration reloaded: ${changes.join("; ")}`, {changes}),
+        );
+        return ok(changes);
+    }
+
+    #onEvent(event: EngineEvent): void {
+        if (event.kind === "counterEpoch") this.#ports.epochs.heard(event.epoch);
+        if (event.kind === "demotion") this.#demotion = event.total;
+        if (event.kind === "vhostState" && !this.#noteState(event)) return;
+        const record = this.#lines.record(event);
+        if (record !== null) this.#publish(event.kind, event.at, record);
+        if (event.kind === "eventsLost") {
+            this.#resync().catch((error: unknown) => {
+                const {text} = failureOf("snapshot", error);
+                this.#ports.log.write(note("error", "resync failed", text));
+            });
+        }
+        if (event.kind === "vhostState" || event.kind === "demotion") this.#showStatus();
+    }
+
+    /** false: a resync told this change, or a later one, already. */
+    #noteState(event: Extract<EngineEvent, {kind: "vhostState"}>): boolean {
+        const {name, at} = event;
+        if (at <= (this.#told.get(name) ?? -1n)) return false;
+        // A snapshot may have overtaken this event: what is known never goes back in time.
+        if (at >= (this.#known.get(name)?.since ?? at)) {
+            this.#known.set(name, {state: event.to, since: at});
+        }
+        return true;
+    }
+
+    /** Edges were lost: tell the differences between what was known and what is. */
+    async #resync(): Promise<void> {
+        const snapshot = await this.snapshot();
+        this.#lines.resync(snapshot.demotion);
+        for (const vhost of snapshot.vhosts) {
+            const {name, carpdev, vhid, state, cause, since} = vhost;
+            const from = this.#known.get(name)?.state ?? "INIT";
+            if (from === state) continue;
+            // The event itself may be on its way behind the lost ones; it is not told twice.
+            this.#told.set(name, since);
+            const change = {name, carpdev, vhid, from, to: state, cause, peer: ""};
+            this.#publish("vhostState", since, stateRecord(change));
+        }
+        this.#learn(snapshot);
+    }
+
+    #learn(snapshot: EngineSnapshot): void {
+        this.#demotion = snapshot.demotion;
+        for (const {name, state, since} of snapshot.vhosts) this.#known.set(name, {state, since});
+        this.#showStatus();
+    }
+
+    #forgetRemoved(config: Config): void {
+        const names = new Set(config.carp.map((carp) => carp.name));
+        for (const name of this.#known.keys()) if (!names.has(name)) this.#known.delete(name);
+    }
+
+    #publish(kind: string, at: bigint, record: LogRecord): void {
+        this.#ports.log.write(record);
+        // "counter epoch" and the like are for debugging, not for those who watch.
+        if (record.level === "debug") return;
+        this.history.add(watchEvent(kind, isoOf(at, this.wallOffsetUs()), record));
+    }
+
+    #showStatus(): void {
+        const states = [...this.#known.values()].map((known) => known.state);
+        this.#ports.notifier.status(summaryLine(states, this.#demotion));
+    }
+
+    /** The watchdog is fed only by an engine that answers: a stuck thread gets the box restarted. */
+    #armWatchdog(intervalMs: number): void {
+        const beat = async (): Promise<void> => {
+            try {
+                await this.snapshot();
+                if (!this.stopping) this.#ports.notifier.watchdog();
+            } catch (error) {
+                const {text} = failureOf("snapshot", error);
+                this.#ports.log.write(note("error", "watchdog", text));
+            }
+            if (!this.stopping) arm();
+        };
+        const arm = (): void => {
+            this.#cancelWatchdog = this.#ports.clock.after(intervalMs, () => {
+                beat().catch((error: unknown) => {
+                    this.#ports.log.write(note("error", "watchdog", String(error)));
+                });
+            });
+        };
+        arm();
+    }
+}
+
+function watchEvent(kind: string, time: string, record: LogRecord): WatchEvent {
+    const fields: LogFields = record.fields;
+    return {kind, time, level: record.level, line: record.text, fields};
+}
+
+async function withLimit<T>(clock: Clock, limitMs: number, work: Promise<T>): Promise<T> {
+    let cancel: () => void = () => undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+        cancel = clock.after(limitMs, () => {
+            reject(new Error(`no end after ${limitMs} ms`));
+        });
+    });
+    try {
+        return await Promise.race([work, late]);
+    } finally {
+        cancel();
+    }
+}
+
+/** One line for a failed engine operation. */
+export function failureOf(what: string, error: unknown): Failure {
+    const exitCode = exitCodeOf(error);
+    if (error instanceof EngineError) {
+        const help =
+            exitCode === exitCodes.noPermission
+                ? "; carpd needs CAP_NET_ADMIN and CAP_NET_RAW"
+                : "";
+        const {code, op, target, message} = error;
+        return {text: `engine: ${what}: ${op} ${target}: ${code}: ${message}${help}`, exitCode};
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    return {text: `engine: ${what}: ${message}`, exitCode};
+}
+
+/** "2 carp interfaces" for the `--check` line. */
+export function checkLine(file: string, config: Config): string {
+    return `${file}: ok, ${countOf(config.carp.length, "carp interface")}`;
+}

@@ -1,0 +1,58 @@
+/**
+ * The network that a story is told on. Main thread.
+ *
+ * Two things fit: namespaces on this kernel with real carpd processes, and the simulator with the
+ * same core. A story uses nothing else, so it is the same story on both. Time is the network's:
+ * on the simulator a story passes as fast as it can be computed.
+ */
+import type {ProbeSummary, StripSlot} from "../../core/lab/arithmetic.ts";
+import type {NetworkSpec} from "../../core/lab/scenario.ts";
+import type {CarpStatus} from "../../core/status.ts";
+
+export interface HostView {
+    readonly name: string;
+    readonly powered: boolean;
+    /** null: no carpd answers. */
+    readonly carp: readonly CarpStatus[] | null;
+    readonly ports: readonly {readonly ifname: string; readonly carrier: boolean}[];
+}
+
+export interface LabNetwork {
+    /** Said in the report. */
+    readonly kind: "namespaces" | "simulation";
+    readonly spec: NetworkSpec;
+    /** Microseconds on this network's monotonic clock, the clock of the pings. */
+    now(): number;
+    /** Lets time pass. */
+    pass(ms: number): Promise<void>;
+
+    /** Powers the host on if it is off, and starts its carpd; resolves when that answers. */
+    start(host: string): Promise<void>;
+    /** SIGKILL to carpd. */
+    killDaemon(host: string): Promise<void>;
+    /** All power gone at once. */
+    powerOff(host: string): Promise<void>;
+    pullCable(host: string, ifname: string): Promise<void>;
+    plugCable(host: string, ifname: string): Promise<void>;
+    /** `ifconfig NAME up|down`; resolves when the address has been let go. */
+    admin(host: string, carp: string, action: "up" | "down"): Promise<void>;
+
+    /** null: the host has no running carpd. */
+    carp(host: string): Promise<readonly CarpStatus[] | null>;
+    view(host: string): Promise<HostView>;
+    /** The MAC that `host` sends to for an address; null: it knows none. */
+    neighbourMac(host: string, address: string): Promise<string | null>;
+
+    /** Starts every ping of the spec. */
+    startProbes(): Promise<void>;
+    /** Ends the lap of every ping, begins the next, and tells what the ended one was like. */
+    lap(): Promise<ReadonlyMap<string, ProbeSummary>>;
+    /** What the newest pings were like, for the screen; by probe name. */
+    strips(): ReadonlyMap<string, readonly StripSlot[]>;
+    /** Length of a strip's slot. */
+    readonly slotUs: number;
+
+    /** The last lines that a host's carpd wrote; asked for when a story failed. */
+    logTail(host: string): string;
+    close(): Promise<void>;
+}

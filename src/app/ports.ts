@@ -1,0 +1,68 @@
+/**
+ * What the supervisor needs from the outside. The adapters are in src/io, the programs join them.
+ */
+import type {Config} from "../core/config.ts";
+import type {ExitCode} from "../core/exit-codes.ts";
+import type {Result} from "../core/result.ts";
+
+/** What went wrong, printable, and the exit code where that ends the program. */
+export interface Failure {
+    readonly text: string;
+    readonly exitCode: ExitCode;
+}
+
+export interface Clock {
+    /** CLOCK_MONOTONIC, microseconds: the clock of the engine's instants. */
+    monotonicUs(): bigint;
+    /** Wall clock, microseconds since 1970. */
+    wallUs(): bigint;
+    /** Calls `run` once after `ms` milliseconds; the result cancels it. Keeps no process alive. */
+    after(ms: number, run: () => void): () => void;
+}
+
+/** The service manager (sd_notify(3)); without one every call does nothing. */
+export interface Notifier {
+    ready(): void;
+    /** The one-line status that `systemctl status` shows. */
+    status(text: string): void;
+    /** `atUs`: CLOCK_MONOTONIC, as Type=notify-reload wants it. */
+    reloading(atUs: bigint): void;
+    stopping(): void;
+    watchdog(): void;
+    /** Time between two watchdog calls, milliseconds; null: no watchdog is asked for. */
+    readonly watchdogIntervalMs: number | null;
+}
+
+/** Where the counter's upper 32 bits outlive a restart (src/io/epoch-store.ts). */
+export interface EpochStore {
+    /**
+     * The epoch for new vhids: above every epoch that was used or heard, already on the disk when
+     * this resolves. Fails with a sentence when it cannot be stored.
+     */
+    advance(): Promise<Result<EpochGrant, string>>;
+    /** An epoch was heard or used. Stores at most the highest, in the background. */
+    heard(epoch: number): void;
+    /** Resolves when nothing is left to be written. */
+    settled(): Promise<void>;
+}
+
+export interface EpochGrant {
+    /** 1..2^32-1 */
+    readonly epoch: number;
+    /** "" or what was wrong with the stored copies. */
+    readonly warning: string;
+}
+
+export interface LoadedConfiguration {
+    readonly config: Config;
+    /** Printable, "" when there are none. */
+    readonly warnings: string;
+}
+
+export interface ConfigSource {
+    /**
+     * Reads and checks everything anew. The error is printable text with positions. A carpdev that
+     * runs already may be absent for the moment (a pulled USB adapter); any other must exist.
+     */
+    load(mayBeAbsent: readonly string[]): Result<LoadedConfiguration, Failure>;
+}

@@ -1,0 +1,203 @@
+#!/usr/bin/env node
+/**
+ * carpd: the composition root. Arguments -> configuration -> run directory -> engine -> control
+ * socket -> ready; signals until the end. Main thread; the engine has its own.
+ */
+import {realpathSync} from "node:fs";
+import {join} from "node:path";
+import {ControlApi} from "./app/control-api.ts";
+import {checkLine, Daemon} from "./app/daemon.ts";
+import type {Clock, ConfigSource, Failure} from "./app/ports.ts";
+import {ProcessEnd} from "./app/process-end.ts";
+import {type CarpdArguments, carpdHelp, parseCarpdArguments} from "./core/carpd-arguments.ts";
+import {checkInterfaces} from "./core/config-parse.ts";
+import {formatDiagnostics} from "./core/diagnostic.ts";
+import {exitCodes} from "./core/exit-codes.ts";
+import {note} from "./core/log.ts";
+import {err, ok, type Result} from "./core/result.ts";
+import {type Addon, loadAddon} from "./io/addon.ts";
+import {interfaceNames, loadConfig} from "./io/config-files.ts";
+import {ControlServer} from "./io/control-server.ts";
+import {FileEpochStore} from "./io/epoch-store.ts";
+import {descriptorSink, isJournal, LogWriter} from "./io/log-writer.ts";
+import {ServiceNotifier} from "./io/notify.ts";
+import {claimRunDir, directoryFrom, openToGroup} from "./io/run-dir.ts";
+import {version} from "./io/version.ts";
+
+const controlGroup = "carpd";
+/** Above every ordinary thread, below the kernel's own watchdogs and interrupt threads. */
+const realtimePriority = 50;
+
+const clock: Clock = {
+    monotonicUs: () => process.hrtime.bigint() / 1000n,
+    wallUs: () => BigInt(Date.now()) * 1000n,
+    after: (ms, run) => {
+        const timer = setTimeout(run, ms);
+        timer.unref();
+        return () => clearTimeout(timer);
+    },
+};
+
+function configSource(path: string): ConfigSource {
+    return {
+        load: (mayBeAbsent) => {
+            const loaded = loadConfig(path);
+            if (!loaded.ok) return loaded;
+            const names = interfaceNames();
+            if (!names.ok) return err({text: names.error, exitCode: exitCodes.osError});
+            const missing = checkInterfaces(loaded.value, [...names.value, ...mayBeAbsent]);
+            if (missing.length > 0) {
+                return err({text: formatDiagnostics(missing), exitCode: exitCodes.config});
+            }
+            const warnings = formatDiagnostics(loaded.value.warnings);
+            return ok({config: loaded.value.config, warnings});
+        },
+    };
+}
+
+/** `--check`: says what is wrong and touches nothing. */
+function check(path: string, source: ConfigSource): number {
+    const loaded = source.load([]);
+    if (!loaded.ok) {
+        process.stderr.write(`${loaded.error.text}\n`);
+        return loaded.error.exitCode;
+    }
+    if (loaded.value.warnings !== "") process.stderr.write(`${loaded.value.warnings}\n`);
+    process.stdout.write(`${checkLine(path, loaded.value.config)}\n`);
+    return exitCodes.ok;
+}
+
+/** The addon, or why it cannot be used. */
+function addonOrFailure(): Result<Addon, Failure> {
+    try {
+        return ok(loadAddon());
+    } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        return err({text: `cannot load the engine: ${reason}`, exitCode: exitCodes.software});
+    }
+}
+
+async function run(args: CarpdArguments): Promise<void> {
+    const {env} = process;
+    const source = configSource(args.config);
+    const log = new LogWriter({
+        format: args.logFormat,
+        journal: isJournal(2, env["JOURNAL_STREAM"]),
+        sink: descriptorSink(2),
+    });
+    const ending = new ProcessEnd({
+        flush: (limitMs) => log.flush(limitMs),
+        exit: (code) => process.exit(code),
+    });
+    const fail = (failure: Failure): Promise<void> => {
+        log.write(note("error", "failed", failure.text, {exitCode: failure.exitCode}));
+        return ending.end(failure.exitCode);
+    };
+    const bug = (error: unknown): void => {
+        const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        log.write(note("error", "bug", `carpd failed: ${trace.replaceAll(/\n\s*/gu, " | ")}`));
+        // The process goes, so the peer takes over; the janitor removes what is left.
+        ending.end(exitCodes.software).catch(() => process.exit(exitCodes.software));
+    };
+    process.on("uncaughtException", bug);
+    process.on("unhandledRejection", bug);
+
+    const loaded = source.load([]);
+    if (!loaded.ok) return fail(loaded.error);
+    if (loaded.value.warnings !== "") {
+        log.write(note("warning", "configuration", loaded.value.warnings));
+    }
+    const addon = addonOrFailure();
+    if (!addon.ok) return fail(addon.error);
+    const {createEngine, janitor, lockFile, sdNotify} = addon.value;
+    const runPath = args.runDir ?? directoryFrom(env["RUNTIME_DIRECTORY"], "/run/carpd");
+    const runDir = claimRunDir(runPath, lockFile);
+    if (!runDir.ok) return fail(runDir.error);
+    const statePath = args.stateDir ?? directoryFrom(env["STATE_DIRECTORY"], "/var/lib/carpd");
+
+    const daemon = new Daemon(
+        {
+            engine: createEngine(),
+            clock,
+            log,
+            notifier: new ServiceNotifier(sdNotify, env, process.pid),
+            epochs: new FileEpochStore(statePath, (text) =>
+                log.write(note("error", "epoch", text)),
+            ),
+            config: source,
+        },
+        {
+            version: version(),
+            engine: {
+                janitor,
+                // The same after a restart: that is how leftovers are recognised.
+                owner: `carpd ${realpathSync(runDir.value.path)}`,
+                sysctlJournal: join(runDir.value.path, "sysctl-journal"),
+                realtimePriority,
+                lockMemory: true,
+            },
+        },
+        loaded.value.config,
+    );
+
+    const api = new ControlApi(daemon, () => ({
+        logLinesDropped: log.dropped,
+        watchersDropped: server.slowClients,
+    }));
+    const server: ControlServer = new ControlServer({
+        socket: runDir.value.socket,
+        opened: (socket) => {
+            const remark = openToGroup(socket, controlGroup);
+            if (remark !== "") log.write(note("info", "control socket", remark));
+        },
+        answer: (request) => api.answer(request),
+        subscribe: (listener) => daemon.history.subscribe(listener),
+        failed: (error) => {
+            const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+            log.write(note("error", "control request failed", text));
+        },
+    });
+
+    const terminate = async (): Promise<void> => {
+        const code = await daemon.stop();
+        await server.close();
+        await ending.end(code);
+    };
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+        process.on(signal, () => {
+            terminate().catch(bug);
+        });
+    }
+    process.on("SIGHUP", () => {
+        daemon.reload().catch(bug);
+    });
+
+    const started = await daemon.start();
+    if (!started.ok) return fail(started.error);
+    if (daemon.stopping) return;
+    try {
+        await server.listen();
+    } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        log.write(note("error", "control socket", `cannot open the control socket: ${reason}`));
+        await daemon.stop();
+        return ending.end(exitCodes.cannotCreate);
+    }
+    if (!daemon.stopping) daemon.announceReady();
+}
+
+const parsed = parseCarpdArguments(process.argv.slice(2));
+if (!parsed.ok) {
+    process.stderr.write(`carpd: ${parsed.error}\ntry: carpd --help\n`);
+    process.exitCode = exitCodes.usage;
+} else if (parsed.value.help) {
+    process.stdout.write(carpdHelp);
+} else if (parsed.value.version) {
+    process.stdout.write(`carpd ${version()}\n`);
+} else if (parsed.value.check) {
+    process.exitCode = check(parsed.value.config, configSource(parsed.value.config));
+} else {
+    // The event loop has nothing to hold on to until the engine and the socket are there.
+    const hold = setInterval(() => undefined, 60_000);
+    await run(parsed.value).finally(() => clearInterval(hold));
+}

@@ -1,0 +1,192 @@
+/**
+ * The arguments of carpd. One table feeds the reader, the proposals for misspelt options and the
+ * help text. Pure: the program prints and exits.
+ */
+import {didYouMean} from "./diagnostic.ts";
+import {err, ok, type Result} from "./result.ts";
+
+/** One option `--name`, with a value when `argument` names one. */
+export interface OptionRule {
+    readonly name: string;
+    /** "FILE"; absent for a switch. */
+    readonly argument?: string;
+    readonly help: string;
+    /** The only values that are allowed. */
+    readonly values?: readonly string[];
+}
+
+/** Ends in EX_USAGE (64). */
+export interface UsageError {
+    readonly message: string;
+    readonly expected: string;
+    readonly hint: string;
+}
+
+export interface ReadOptions {
+    readonly values: ReadonlyMap<string, string>;
+    readonly switches: ReadonlySet<string>;
+    /** What is not an option, and everything behind `--`. */
+    readonly words: readonly string[];
+}
+
+function usageError(message: string, expected: string, hint = ""): Result<never, UsageError> {
+    return err({message, expected, hint});
+}
+
+function shorten(text: string): string {
+    return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
+}
+
+/** Reads `--name value`, `--name=value` and switches by a table of rules. */
+export function readOptions(
+    args: readonly string[],
+    rules: readonly OptionRule[],
+): Result<ReadOptions, UsageError> {
+    const values = new Map<string, string>();
+    const switches = new Set<string>();
+    const words: string[] = [];
+    for (let i = 0; i < args.length; i += 1) {
+        const arg = args[i] ?? "";
+        if (arg === "--") {
+            words.push(...args.slice(i + 1));
+            break;
+        }
+        if (!arg.startsWith("-") || arg === "-") {
+            words.push(arg);
+            continue;
+        }
+        const equals = arg.indexOf("=");
+        const written = equals < 0 ? arg : arg.slice(0, equals);
+        const rule = rules.find((candidate) => `--${candidate.name}` === written);
+        if (rule === undefined) {
+            const known = rules.map((candidate) => `--${candidate.name}`);
+            const hint = didYouMean(written, known);
+            return usageError(`unknown option ${shorten(written)}`, known.join(", "), hint);
+        }
+        if (values.has(rule.name) || switches.has(rule.name)) {
+            return usageError(`${written} is given twice`, "each option once");
+        }
+        if (rule.argument === undefined) {
+            if (equals >= 0) {
+                return usageError(`${written} takes no value`, written);
+            }
+            switches.add(rule.name);
+            continue;
+        }
+        let value = arg.slice(equals + 1);
+        if (equals < 0) {
+            i += 1;
+            const next = args[i];
+            // "--config --check" is a forgotten name; a file of that name can be given with "=".
+            value = next === undefined || next.startsWith("--") ? "" : next;
+        }
+        if (value === "") {
+            return usageError(`${written} needs a value`, `${written} ${rule.argument}`);
+        }
+        if (rule.values !== undefined && !rule.values.includes(value)) {
+            return usageError(
+                `${written} cannot be ${shorten(value)}`,
+                rule.values.join(" or "),
+                didYouMean(value, rule.values),
+            );
+        }
+        values.set(rule.name, value);
+    }
+    return ok({values, switches, words});
+}
+
+export type LogFormat = "text" | "json";
+
+export interface CarpdOptions {
+    readonly configFile: string;
+    readonly runDir: string;
+    readonly stateDir: string;
+    /** true: check the configuration and exit, touch nothing. */
+    readonly check: boolean;
+    readonly logFormat: LogFormat;
+}
+
+export type CarpdCommand =
+    | {readonly kind: "run"; readonly options: CarpdOptions}
+    | {readonly kind: "help"}
+    | {readonly kind: "version"};
+
+const defaultRunDir = "/run/carpd";
+const defaultStateDir = "/var/lib/carpd";
+
+const carpdRules: readonly OptionRule[] = [
+    {
+        name: "config",
+        argument: "FILE",
+        help: "the configuration; carpd.d/*.toml beside it is read too",
+    },
+    {name: "run-dir", argument: "DIR", help: `control socket (default ${defaultRunDir})`},
+    {
+        name: "state-dir",
+        argument: "DIR",
+        help: `what outlives a restart (default ${defaultStateDir})`,
+    },
+    {name: "check", help: "check the configuration, touch nothing, and exit"},
+    {
+        name: "log-format",
+        argument: "text|json",
+        values: ["text", "json"],
+        help: "one line per event (default text)",
+    },
+    {name: "version", help: "print the version and exit"},
+    {name: "help", help: "print this and exit"},
+];
+
+export function carpdUsage(): string {
+    const rows = carpdRules.map((rule) => {
+        const left = `  --${rule.name}${rule.argument === undefined ? "" : ` ${rule.argument}`}`;
+        return `${left.padEnd(26)}${rule.help}`;
+    });
+    return [
+        "usage: carpd --config FILE [--run-dir DIR] [--state-dir DIR] [--check] [--log-format text|json]",
+        "",
+        ...rows,
+    ].join("\n");
+}
+
+/** `args` without the program's own name. */
+export function parseCarpdArguments(args: readonly string[]): Result<CarpdCommand, UsageError> {
+    const read = readOptions(args, carpdRules);
+    if (!read.ok) {
+        return read;
+    }
+    const {values, switches, words} = read.value;
+    if (switches.has("help")) {
+        return ok({kind: "help"});
+    }
+    if (switches.has("version")) {
+        return ok({kind: "version"});
+    }
+    const word = words[0];
+    if (word !== undefined) {
+        return usageError(`${shorten(word)} is not an option`, "options only");
+    }
+    const configFile = values.get("config");
+    if (configFile === undefined) {
+        return usageError("no configuration is named", "--config FILE");
+    }
+    return ok({
+        kind: "run",
+        options: {
+            configFile,
+            runDir: values.get("run-dir") ?? defaultRunDir,
+            stateDir: values.get("state-dir") ?? defaultStateDir,
+            check: switches.has("check"),
+            logFormat: values.get("log-format") === "json" ? "json" : "text",
+        },
+    });
+}
+
+/** "carpd: message, expected ..." and the hint, without a final newline. */
+export function formatUsageError(program: string, error: UsageError): string {
+    const lines = [`${program}: ${error.message}; expected ${error.expected}`];
+    if (error.hint !== "") {
+        lines.push(`hint: ${error.hint}`);
+    }
+    return lines.join("\n");
+}

@@ -1,0 +1,216 @@
+/**
+ * First half of reading a configuration: texts to blocks whose values passed the schema.
+ *
+ * The draft names the pass-files; whoever can read files fetches them, and config-parse.ts makes
+ * the typed configuration of both.
+ */
+import {
+    type CarpValues,
+    carpFields,
+    type Located,
+    type OptionValues,
+    optionFields,
+    readTable,
+    reportUnknownKey,
+    topKeys,
+} from "./config-schema.ts";
+import {describeNode, readToml, type TreeTable} from "./config-tree.ts";
+import {type Diagnostic, SourceText, type Span} from "./diagnostic.ts";
+
+/** One file's name, as it is shown, and its text. */
+export interface ConfigText {
+    readonly file: string;
+    readonly text: string;
+}
+
+/** A place in one of the files. */
+export interface Place {
+    readonly source: SourceText;
+    readonly span: Span;
+}
+
+export interface DraftBlock {
+    readonly source: SourceText;
+    /** From 0 over all files. */
+    readonly index: number;
+    /** The `[[carp]]` header. */
+    readonly span: Span;
+    /** All keys that are written there, those with a refused value too. */
+    readonly present: ReadonlySet<string>;
+    readonly values: CarpValues;
+}
+
+export type DraftOptions = {
+    [K in keyof OptionValues]: {
+        readonly source: SourceText;
+        readonly located: NonNullable<OptionValues[K]>;
+    };
+};
+
+export interface Draft {
+    readonly sources: readonly SourceText[];
+    readonly options: DraftOptions;
+    readonly blocks: readonly DraftBlock[];
+    readonly diagnostics: readonly Diagnostic[];
+    /** Paths of all pass-files, relative ones already joined to the folder of their file. */
+    readonly passFiles: readonly string[];
+}
+
+/** Where a relative pass-file is: beside the file that names it. */
+export function passFilePath(file: string, value: string): string {
+    const slash = file.lastIndexOf("/");
+    return value.startsWith("/") || slash < 0 ? value : file.slice(0, slash + 1) + value;
+}
+
+export function draftConfig(texts: readonly ConfigText[]): Draft {
+    const diagnostics: Diagnostic[] = [];
+    const report = (diagnostic: Diagnostic): void => {
+        diagnostics.push(diagnostic);
+    };
+    const sources = texts.map(({file, text}) => new SourceText(file, text));
+    const options: DraftOptions = {};
+    const blocks: DraftBlock[] = [];
+    let broken = false;
+    for (const source of sources) {
+        const tree = readToml(source);
+        if (!tree.ok) {
+            broken = true;
+            report(tree.error);
+            continue;
+        }
+        hideSecrets(source, tree.value);
+        for (const entry of tree.value.entries.values()) {
+            if (entry.key === "options") {
+                readOptions(source, entry.node, options, report);
+            } else if (entry.key === "carp") {
+                readBlocks(source, entry.node, blocks, report);
+            } else {
+                reportUnknownKey(source, entry, topKeys, "the file", report);
+            }
+        }
+    }
+    const first = sources[0];
+    if (blocks.length === 0 && !broken && diagnostics.length === 0 && first !== undefined) {
+        report(
+            first.diagnostic(
+                {start: 0, end: 0},
+                {message: "no [[carp]] block", expected: "at least one [[carp]] block"},
+            ),
+        );
+    }
+    const passFiles = blocks.flatMap((block) => {
+        const passFile = block.values["pass-file"];
+        return passFile === undefined ? [] : [passFilePath(block.source.file, passFile.value)];
+    });
+    return {sources, options, blocks, diagnostics, passFiles: [...new Set(passFiles)]};
+}
+
+/** No printed line shows the value of a key that starts like a password, misspelt ones included. */
+function hideSecrets(source: SourceText, table: TreeTable): void {
+    const spans: Span[] = [];
+    const visit = (visited: TreeTable): void => {
+        for (const {key, node} of visited.entries.values()) {
+            if (/^(?:pass|secret|key)/iu.test(key) && key !== "pass-file") {
+                // The quotes stay: the line reads as before, only its secret is gone.
+                const quote = node.kind === "string" ? 1 : 0;
+                spans.push({start: node.span.start + quote, end: node.span.end - quote});
+            }
+            for (const child of node.kind === "array" ? node.elements : [node]) {
+                if (child.kind === "table") {
+                    visit(child);
+                }
+            }
+        }
+    };
+    visit(table);
+    source.hide(spans);
+}
+
+type Report = (diagnostic: Diagnostic) => void;
+type Node = Parameters<typeof describeNode>[0];
+
+function readOptions(source: SourceText, node: Node, options: DraftOptions, report: Report): void {
+    if (node.kind !== "table") {
+        report(
+            source.diagnostic(node.span, {
+                message: `options must be a table, not ${describeNode(node)}`,
+                expected: "[options]",
+            }),
+        );
+        return;
+    }
+    const read = readTable(source, node, optionFields, "[options]", report);
+    for (const key of optionKeys) {
+        addOption(source, key, read, options, report);
+    }
+}
+
+const optionKeys = [
+    "preempt",
+    "arpbalance",
+    "fast-takeover",
+    "ifdown-demotion",
+    "senderr-demotion",
+    "handover-limit-ms",
+] as const satisfies readonly (keyof typeof optionFields)[];
+
+function addOption<K extends keyof OptionValues>(
+    source: SourceText,
+    key: K,
+    read: OptionValues,
+    options: {[P in K]?: {readonly source: SourceText; readonly located: Located<unknown>}},
+    report: Report,
+): void {
+    const located = read[key];
+    if (located === undefined) {
+        return;
+    }
+    const earlier = options[key];
+    if (earlier === undefined) {
+        options[key] = {source, located};
+        return;
+    }
+    const place = {source: earlier.source, span: earlier.located.keySpan};
+    report(
+        source.diagnostic(located.keySpan, {
+            message: `${key} is already set ${whereIs(place, source)}`,
+            expected: "each option in one file only",
+        }),
+    );
+}
+
+/** "on line 3", or "at other.toml:3" when that is another file. */
+export function whereIs(place: Place, from: SourceText): string {
+    const line = place.source.lineAt(place.span.start);
+    return place.source === from ? `on line ${line}` : `at ${place.source.file}:${line}`;
+}
+
+function readBlocks(source: SourceText, node: Node, blocks: DraftBlock[], report: Report): void {
+    if (node.kind !== "array") {
+        report(
+            source.diagnostic(node.span, {
+                message: `carp must be an array of tables, not ${describeNode(node)}`,
+                expected: "[[carp]], with two brackets",
+            }),
+        );
+        return;
+    }
+    for (const element of node.elements) {
+        if (element.kind !== "table") {
+            report(
+                source.diagnostic(element.span, {
+                    message: `each element of carp must be a table, not ${describeNode(element)}`,
+                    expected: "[[carp]]",
+                }),
+            );
+            continue;
+        }
+        blocks.push({
+            source,
+            index: blocks.length,
+            span: element.span,
+            present: new Set(element.entries.keys()),
+            values: readTable(source, element, carpFields, "[[carp]]", report),
+        });
+    }
+}
