@@ -10,7 +10,7 @@ import {directoryFrom} from "./io/run-dir.ts";
 import {version} from "./io/version.ts";
 
 const {env, stdout, stderr} = process;
-const colours = stdout.isTTY === true && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb";
+const colours = stdout.isTTY === true && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb";
 const abort = new AbortController();
 process.once("SIGINT", () => abort.abort());
 process.once("SIGTERM", () => abort.abort());
@@ -19,7 +19,7 @@ stdout.on("error", () => process.exit(0));
 
 process.exitCode = await runCarpctl(process.argv.slice(2), {
     version: version(),
-    defaultRunDir: directoryFrom(env["RUNTIME_DIRECTORY"], "/run/carpd"),
+    defaultRunDir: directoryFrom(env.RUNTIME_DIRECTORY, "/run/carpd"),
     connect: (socket) => new ControlClient(socket),
     out: (text) => stdout.write(text),
     complain: (text) => stderr.write(text),

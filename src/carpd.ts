@@ -9,7 +9,12 @@ import {ControlApi} from "./app/control-api.ts";
 import {checkLine, Daemon} from "./app/daemon.ts";
 import type {Clock, ConfigSource, Failure} from "./app/ports.ts";
 import {ProcessEnd} from "./app/process-end.ts";
-import {type CarpdArguments, carpdHelp, parseCarpdArguments} from "./core/carpd-arguments.ts";
+import {
+    type CarpdOptions,
+    carpdUsage,
+    formatUsageError,
+    parseCarpdArguments,
+} from "./core/cli-options.ts";
 import {checkInterfaces} from "./core/config-parse.ts";
 import {formatDiagnostics} from "./core/diagnostic.ts";
 import {exitCodes} from "./core/exit-codes.ts";
@@ -77,12 +82,12 @@ function addonOrFailure(): Result<Addon, Failure> {
     }
 }
 
-async function run(args: CarpdArguments): Promise<void> {
+async function run(options: CarpdOptions): Promise<void> {
     const {env} = process;
-    const source = configSource(args.config);
+    const source = configSource(options.configFile);
     const log = new LogWriter({
-        format: args.logFormat,
-        journal: isJournal(2, env["JOURNAL_STREAM"]),
+        format: options.logFormat,
+        journal: isJournal(2, env.JOURNAL_STREAM),
         sink: descriptorSink(2),
     });
     const ending = new ProcessEnd({
@@ -110,10 +115,8 @@ async function run(args: CarpdArguments): Promise<void> {
     const addon = addonOrFailure();
     if (!addon.ok) return fail(addon.error);
     const {createEngine, janitor, lockFile, sdNotify} = addon.value;
-    const runPath = args.runDir ?? directoryFrom(env["RUNTIME_DIRECTORY"], "/run/carpd");
-    const runDir = claimRunDir(runPath, lockFile);
+    const runDir = claimRunDir(options.runDir, lockFile);
     if (!runDir.ok) return fail(runDir.error);
-    const statePath = args.stateDir ?? directoryFrom(env["STATE_DIRECTORY"], "/var/lib/carpd");
 
     const daemon = new Daemon(
         {
@@ -121,7 +124,7 @@ async function run(args: CarpdArguments): Promise<void> {
             clock,
             log,
             notifier: new ServiceNotifier(sdNotify, env, process.pid),
-            epochs: new FileEpochStore(statePath, (text) =>
+            epochs: new FileEpochStore(options.stateDir, (text) =>
                 log.write(note("error", "epoch", text)),
             ),
             config: source,
@@ -186,18 +189,24 @@ async function run(args: CarpdArguments): Promise<void> {
     if (!daemon.stopping) daemon.announceReady();
 }
 
-const parsed = parseCarpdArguments(process.argv.slice(2));
+const parsed = parseCarpdArguments(process.argv.slice(2), {
+    configFile: "/etc/carpd/carpd.toml",
+    runDir: directoryFrom(process.env.RUNTIME_DIRECTORY, "/run/carpd"),
+    stateDir: directoryFrom(process.env.STATE_DIRECTORY, "/var/lib/carpd"),
+});
 if (!parsed.ok) {
-    process.stderr.write(`carpd: ${parsed.error}\ntry: carpd --help\n`);
+    process.stderr.write(`${formatUsageError("carpd", parsed.error)}\ntry: carpd --help\n`);
     process.exitCode = exitCodes.usage;
-} else if (parsed.value.help) {
-    process.stdout.write(carpdHelp);
-} else if (parsed.value.version) {
+} else if (parsed.value.kind === "help") {
+    process.stdout.write(`${carpdUsage()}\n`);
+} else if (parsed.value.kind === "version") {
     process.stdout.write(`carpd ${version()}\n`);
-} else if (parsed.value.check) {
-    process.exitCode = check(parsed.value.config, configSource(parsed.value.config));
+} else if (parsed.value.options.check) {
+    const {configFile} = parsed.value.options;
+    process.exitCode = check(configFile, configSource(configFile));
 } else {
-    // The event loop has nothing to hold on to until the engine and the socket are there.
-    const hold = setInterval(() => undefined, 60_000);
-    await run(parsed.value).finally(() => clearInterval(hold));
+    // The end is ProcessEnd's alone: the event loop may not run dry before the socket is open or
+    // while the engine hands over.
+    setInterval(() => undefined, 60_000);
+    await run(parsed.value.options);
 }

@@ -1,7 +1,6 @@
 #include "core/host.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "core/check.h"
 #include "wire/bytes.h"
@@ -81,6 +80,7 @@ VhostId Host::add_vhost(Instant now, CarpdevId carpdev, const VhostConfig& confi
 }
 
 void Host::configure_vhost(Instant now, VhostId id, const VhostConfig& config) {
+  observe(now);
   Vhost& vhost = *vhosts_[id];
   CARP_CHECK(vhost.config().vhid == config.vhid);
   vhost.configure(now, config);
@@ -90,6 +90,7 @@ void Host::configure_vhost(Instant now, VhostId id, const VhostConfig& config) {
 }
 
 void Host::remove_vhost(Instant now, VhostId id) {
+  observe(now);
   vhosts_[id]->remove(now);
   update_link_demotion(now, *devs_[vhosts_[id]->carpdev()]);
   transmit_dirty_ = interface_dirty_ = true;
@@ -274,6 +275,7 @@ bool Host::handle_admin(Instant now, VhostId id, AdminAction action) {
 }
 
 bool Host::handle_demotion(Instant now, std::string_view reason, std::int32_t level) {
+  observe(now);
   switch (shared_.demotion.set(now, reason, level)) {
     case Demotion::Change::kNone:
       return true;
@@ -293,9 +295,11 @@ bool Host::handle_demotion(Instant now, std::string_view reason, std::int32_t le
 }
 
 void Host::demote(Instant now, std::string_view prefix, const Carpdev& dev, std::int32_t level) {
-  std::array<char, kReasonSize> text{};
-  std::snprintf(text.data(), text.size(), "%.*s%s", static_cast<int>(prefix.size()),
-                prefix.data(), dev.name.data());
+  // kReasonSize holds every prefix of ours and an interface name of 15 octets.
+  ReasonName text = to_name(prefix);
+  const std::string_view name(dev.name.data());
+  std::copy_n(name.begin(), std::min(name.size(), kReasonSize - 1 - prefix.size()),
+              text.begin() + static_cast<long>(prefix.size()));
   handle_demotion(now, std::string_view(text.data()), level);
 }
 
@@ -338,9 +342,11 @@ void Host::handle_stop(Instant now) {
   each_vhost([now](Vhost& v) { v.handle_stop(now); });
 }
 
-void Host::handle_timeout(Instant now) {
+void Host::handle_timeout(Instant now, bool drained) {
   observe(now);
-  each_vhost([now](Vhost& v) { v.handle_timeout(now); });
+  each_vhost([&](Vhost& v) {
+    if (drained || v.state() != VhostState::kBackup) v.handle_timeout(now);
+  });
   for (const auto& dev : devs_) {
     if (!dev || !dev->probe_at || now < *dev->probe_at) continue;
     dev->probe_at = now + kProbeInterval;
@@ -367,11 +373,13 @@ bool Host::poll_interface(InterfaceChange* out) {
 }
 
 bool Host::poll_transmit(Transmit* out) {
-  if (reply_count_ > 0) {
+  while (reply_count_ > 0) {
     *out = replies_[reply_head_];
     reply_head_ = (reply_head_ + 1) % kMaxReplies;
     --reply_count_;
-    return true;
+    // A later frame of the same batch may have ended the reign that this answer speaks for.
+    const Vhost* owner = vhost(out->vhost);
+    if (owner != nullptr && owner->forwarding()) return true;
   }
   if (!transmit_dirty_) return false;
   for (std::size_t id = 0; id < devs_.size(); ++id) {

@@ -59,8 +59,10 @@ class Host {
   void handle_interface_failure(Instant now, VhostId id);
   // Every vhid hands over and goes to INIT; done when idle().
   void handle_stop(Instant now);
-  // Runs what is due. Calling it early or twice does nothing.
-  void handle_timeout(Instant now);
+  // Runs what is due. Calling it early or twice does nothing. `drained`: every frame that had
+  // arrived by now has been handled. If not, no BACKUP takes over, for the advertisement that would
+  // stop it may be waiting.
+  void handle_timeout(Instant now, bool drained = true);
 
   // --- outputs -------------------------------------------------------------------------------
 

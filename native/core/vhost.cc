@@ -2,6 +2,8 @@
 // judged in vhost_judge.cc.
 #include "core/vhost.h"
 
+#include <algorithm>
+
 #include "core/check.h"
 
 namespace carp::core {
@@ -65,7 +67,9 @@ void Vhost::note_changes(Instant now, const VhostConfig& before) {
     }
     return;
   }
-  if (state_ == VhostState::kMaster && !handing_over()) {
+  if (handing_over() && handover_cause_ == Cause::kNoAddress && may_run()) {
+    cancel_handover(now);  // the addresses came back before we had let go
+  } else if (state_ == VhostState::kMaster && !handing_over()) {
     advertise_now(now);
     if (before.vips != config_.vips || before.mac != config_.mac) announce();
   }
@@ -110,7 +114,7 @@ void Vhost::handle_link(Instant now, bool usable) {
 
 void Vhost::handle_up(Instant now) {
   admin_up_ = true;
-  if (handing_over() && !stopping_ && !removing_) {
+  if (handing_over() && may_run()) {
     cancel_handover(now);
   } else if (state_ == VhostState::kInit && may_run()) {
     start(now, Cause::kUserRequest);
@@ -127,7 +131,7 @@ void Vhost::handle_down(Instant now) {
 }
 
 void Vhost::handle_master(Instant now) {
-  if (handing_over() && admin_up_ && !stopping_ && !removing_) {
+  if (handing_over() && may_run()) {
     cancel_handover(now);
   } else if (state_ == VhostState::kBackup) {
     promote(now, Cause::kUserRequest, nullptr);
@@ -155,7 +159,11 @@ void Vhost::handle_demotion_change(Instant now) {
 }
 
 void Vhost::handle_interface_failure(Instant now) {
-  if (state_ == VhostState::kMaster) step_down(now, Cause::kInterfaceFailed, nullptr);
+  if (handing_over()) {
+    finish_handover(now, HandoverPhase::kLimit, nullptr);
+  } else if (state_ == VhostState::kMaster) {
+    step_down(now, Cause::kInterfaceFailed, nullptr);
+  }
 }
 
 void Vhost::check_stall(Instant now) {
@@ -165,7 +173,10 @@ void Vhost::check_stall(Instant now) {
   const Duration silence = config_.advbase_s > 0
                                ? Duration{std::chrono::seconds{3 * config_.advbase_s}}
                                : 3 * interval();
-  if (now - *advertisement_at_ + interval() <= silence) return;
+  // The first interval after a promotion is the undemoted one, which a negative demotion makes the
+  // longer: the earlier of the two possible last advertisements counts.
+  const Duration step = std::max(interval(), interval_of(config_.advbase_s, config_.advskew));
+  if (now - *advertisement_at_ + step <= silence) return;
   counters_.add(VhostCounter::kStalls);
   step_down(now, Cause::kLate, nullptr);
 }

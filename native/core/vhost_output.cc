@@ -130,7 +130,10 @@ void Vhost::note_sent(const Transmit& sent, SendResult result) {
   }
   if (sent.kind == TransmitKind::kAnnouncement) {
     counters_.add(VhostCounter::kAnnouncements);
-  } else if (sent.source.family == wire::Family::kIpv4) {
+    return;
+  }
+  if (sent.kind != TransmitKind::kAdvertisement && sent.kind != TransmitKind::kFarewell) return;
+  if (sent.source.family == wire::Family::kIpv4) {
     counters_.add(VhostCounter::kOpackets);
   } else {
     counters_.add(VhostCounter::kOpackets6);

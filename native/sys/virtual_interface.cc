@@ -86,11 +86,11 @@ Status VirtualInterface::prepare_carpdev() {
 }
 
 Status VirtualInterface::create_macvlan() {
+  const std::string mark = owner_mark(config_.owner);
   const MacvlanRequest request{.name = config_.name,
                                .parent_ifindex = config_.carpdev_ifindex,
                                .mac = wire::virtual_mac(config_.vhid),
-                               .ifalias = owner_mark(config_.owner)};
-  const std::string mark = owner_mark(config_.owner);
+                               .ifalias = mark};
   Status status = netlink_.create_macvlan(request, &ifindex_);
   if (status.error == EEXIST) {
     LinkInfo there;
@@ -116,6 +116,10 @@ Status VirtualInterface::prepare_macvlan() {
   // the carpdev, so a strict check on the macvlan drops everything that clients send to the virtual
   // MAC (measured); loose does not.
   Status status = write_sysctl(setting("ipv4", config_.name, "rp_filter"), all == "1" ? "2" : "0");
+  if (!status.ok()) return status;
+  // Without it, deleting the first IPv4 address of a prefix deletes the others of that prefix as
+  // well.
+  status = write_sysctl(setting("ipv4", config_.name, "promote_secondaries"), "1");
   if (!status.ok()) return status;
   // 8: no answer at all. Clients' requests are broadcast, so the macvlan sees them as well as the
   // carpdev.
@@ -198,8 +202,7 @@ Status VirtualInterface::set_addresses(std::span<const wire::Prefix> vips) {
                       std::back_inserter(extra));
   std::set_difference(wanted.begin(), wanted.end(), vips_.begin(), vips_.end(),
                       std::back_inserter(missing));
-  // Old ones go first: the same address may return with another prefix length, and of two IPv4
-  // addresses in one prefix the later is a secondary one that would go with the first.
+  // Old ones go first: the same address may return with another prefix length.
   for (const wire::Prefix& vip : extra) keep_first(first, apply(vip, false));
   std::vector<wire::Prefix> held;
   std::set_intersection(vips_.begin(), vips_.end(), wanted.begin(), wanted.end(),

@@ -9,11 +9,15 @@ namespace {
 using Parsed = std::variant<ReceivedAdvertisement, Rejected>;
 
 // VRRPv2 (RFC 3768 5.1) is 8 octets, 4 an address and 8 of authentication; VRRPv3 (RFC 9568 5.1)
-// leaves the 8 out. Octet 3 counts the addresses. CARP always has 7 there and 36 octets.
+// leaves the 8 out. Octet 3 counts the addresses, where CARP has 7: with 7 addresses only CARP's
+// checksum over exactly 36 octets tells them apart (44 octets are also CARP and 8 behind it).
 bool looks_like_vrrp(std::span<const std::uint8_t> payload) {
   if (payload.size() < 8) return false;
   const std::size_t addresses = payload[3];
-  if (addresses == 7 && payload.size() == kCarpHeader) return false;
+  if (addresses == 7) {
+    if (payload.size() == kCarpHeader) return false;
+    if (payload.size() > kCarpHeader && checksum(payload.first(kCarpHeader)) == 0) return false;
+  }
   if (payload[0] == 0x21) return payload.size() == 16 + 4 * addresses;
   if (payload[0] != 0x31) return false;
   return payload.size() == 8 + 4 * addresses || payload.size() == 8 + 16 * addresses;
@@ -24,9 +28,8 @@ std::uint32_t pseudo_header_sum(std::span<const std::uint8_t> ipv6) {
   return sum16(tail, sum16(ipv6.subspan(8, 32)));
 }
 
-Parsed parse_carp(std::span<const std::uint8_t> payload,
-                                                          ReceivedAdvertisement received,
-                                                          std::uint32_t pseudo_sum) {
+Parsed parse_carp(std::span<const std::uint8_t> payload, ReceivedAdvertisement received,
+                  std::uint32_t pseudo_sum) {
   if (looks_like_vrrp(payload)) return Rejected{Malformed::kForeignVrrp, payload[1]};
   if (payload.size() < kCarpHeader) return Rejected{Malformed::kBadLength, 0};
   const auto header = payload.first(kCarpHeader);
@@ -49,9 +52,9 @@ Parsed parse_carp(std::span<const std::uint8_t> payload,
   return received;
 }
 
-Parsed parse_ipv4(std::span<const std::uint8_t> packet,
-                                                          ReceivedAdvertisement received) {
-  if (packet.size() < kIpv4Header || (packet[0] >> 4) != 4) return Rejected{Malformed::kBadLength, 0};
+Parsed parse_ipv4(std::span<const std::uint8_t> packet, ReceivedAdvertisement received) {
+  if (packet.size() < kIpv4Header || (packet[0] >> 4) != 4)
+    return Rejected{Malformed::kBadLength, 0};
   if (packet[9] != kProtocolCarp) return Rejected{Malformed::kNotCarp, 0};
   const std::size_t header = std::size_t{packet[0] & 0x0fU} * 4;
   const std::size_t total = (std::size_t{packet[2]} << 8) | packet[3];
@@ -75,9 +78,9 @@ Parsed parse_ipv4(std::span<const std::uint8_t> packet,
   return parse_carp(packet.subspan(header, total - header), received, 0);
 }
 
-Parsed parse_ipv6(std::span<const std::uint8_t> packet,
-                                                          ReceivedAdvertisement received) {
-  if (packet.size() < kIpv6Header || (packet[0] >> 4) != 6) return Rejected{Malformed::kBadLength, 0};
+Parsed parse_ipv6(std::span<const std::uint8_t> packet, ReceivedAdvertisement received) {
+  if (packet.size() < kIpv6Header || (packet[0] >> 4) != 6)
+    return Rejected{Malformed::kBadLength, 0};
   if (packet[6] != kProtocolCarp) return Rejected{Malformed::kNotCarp, 0};
   const std::size_t payload = (std::size_t{packet[4]} << 8) | packet[5];
   if (payload > packet.size() - kIpv6Header) return Rejected{Malformed::kBadLength, 0};

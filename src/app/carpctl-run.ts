@@ -3,8 +3,8 @@
  */
 import {
     type ActionKind,
-    cliTable,
     type Command,
+    cliTable,
     helpText,
     parseCarpctlArguments,
     resolve,
@@ -20,7 +20,7 @@ import {
     decodeStatistics,
 } from "../core/control-decode.ts";
 import {type ApiReply, errorOf} from "../core/control-protocol.ts";
-import {exitCodes, type ExitCode} from "../core/exit-codes.ts";
+import {type ExitCode, exitCodes} from "../core/exit-codes.ts";
 import type {Result} from "../core/result.ts";
 import {
     type Paint,

@@ -14,10 +14,10 @@ import type {AdminAction, EngineSnapshot} from "../core/engine.ts";
 import {EngineError} from "../core/engine.ts";
 import {exitCodes} from "../core/exit-codes.ts";
 import {
+    type FoldInput,
     foldCarp,
     foldDemotion,
     foldHost,
-    type FoldInput,
     foldInterfaces,
     foldStatistics,
 } from "../core/status-fold.ts";

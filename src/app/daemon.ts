@@ -17,7 +17,7 @@ import {
     type EngineStartOptions,
     type VhostState,
 } from "../core/engine.ts";
-import {exitCodeOf, exitCodes, type ExitCode} from "../core/exit-codes.ts";
+import {type ExitCode, exitCodeOf, exitCodes} from "../core/exit-codes.ts";
 import {type Log, type LogFields, type LogRecord, note} from "../core/log.ts";
 import {countOf, EventLines, startRecord, stateRecord} from "../core/log-events.ts";
 import {err, ok, type Result} from "../core/result.ts";
@@ -64,6 +64,8 @@ export class Daemon {
     #config: Config;
     #demotion = 0;
     #started = false;
+    /** A refused configuration could not be undone: engine and #config may differ. */
+    #halfApplied = false;
     #work: Promise<unknown> = Promise.resolve();
     #reloadWaiting: Promise<Result<readonly string[], Failure>> | null = null;
     #stopping: Promise<ExitCode> | null = null;
@@ -118,8 +120,8 @@ export class Daemon {
         // SIGTERM may have come while the epoch was written: then there is nothing to bring up.
         if (this.stopping) return ok(undefined);
         try {
-            this.#started = true;
             engine.start(this.#options.engine, (event) => this.#onEvent(event));
+            this.#started = true;
             await engine.configure(toEngineConfig(this.#config, BigInt(grant.value.epoch) << 32n));
             const snapshot = await this.snapshot();
             this.#learn(snapshot);
@@ -127,7 +129,10 @@ export class Daemon {
             log.write(startRecord(this.version, snapshot.scheduling, count));
         } catch (error) {
             if (this.stopping) return ok(undefined);
-            return err(failureOf("start", error));
+            const failure = failureOf("start", error);
+            // What was made so far goes away again; how that ends is logged by stop().
+            if (this.#started) await this.stop();
+            return err(failure);
         }
         return ok(undefined);
     }
@@ -224,26 +229,45 @@ export class Daemon {
         }
         const next = loaded.value.config;
         const changes = diffConfig(this.#config, next);
-        if (changes.length === 0) {
+        if (changes.length === 0 && !this.#halfApplied) {
             log.write(note("info", "reload", "configuration unchanged"));
             return ok([]);
         }
         // A vhid that is removed and comes back under the same key must not repeat a counter.
         const grant = await epochs.advance();
         if (!grant.ok) return err({text: grant.error, exitCode: exitCodes.ioError});
+        const counter = BigInt(grant.value.epoch) << 32n;
         try {
-            await engine.configure(toEngineConfig(next, BigInt(grant.value.epoch) << 32n));
+            await engine.configure(toEngineConfig(next, counter));
         } catch (error) {
-            // All or nothing: back to what ran before.
-            await engine.configure(toEngineConfig(this.#config, BigInt(grant.value.epoch) << 32n));
-            return err(failureOf("configure", error));
+            const failure = failureOf("configure", error);
+            const undone = await this.#undo(counter);
+            return err(undone === "" ? failure : {...failure, text: `${failure.text}; ${undone}`});
         }
+        this.#halfApplied = false;
         this.#config = next;
         this.#forgetRemoved(next);
         log.write(
-            note("info", "reload", `configuration reloaded: ${changes.join("; ")}`, {changes}),
+            note(
+                "info",
+                "reload",
+                `configuration reloaded: ${changes.length === 0 ? "applied again" : changes.join("; ")}`,
+                {changes},
+            ),
         );
         return ok(changes);
+    }
+
+    /** All or nothing: back to what ran before. "" or what went wrong. */
+    async #undo(counter: bigint): Promise<string> {
+        try {
+            await this.#ports.engine.configure(toEngineConfig(this.#config, counter));
+            return "";
+        } catch (error) {
+            // The next reload applies its configuration whatever the difference says.
+            this.#halfApplied = true;
+            return `going back failed too: ${failureOf("configure", error).text}`;
+        }
     }
 
     #onEvent(event: EngineEvent): void {

@@ -114,7 +114,7 @@ export function addressKind(address: IpAddress): AddressKind {
 }
 
 const refusedKinds: ReadonlyMap<AddressKind, string> = new Map([
-    ["unspecified", 'in the "no address yet" range'],
+    ["unspecified", "an unspecified address (0.0.0.0/8 or ::)"],
     ["loopback", "a loopback address"],
     ["multicast", "a multicast address"],
     ["broadcast", "the broadcast address"],

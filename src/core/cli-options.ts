@@ -111,20 +111,30 @@ export type CarpdCommand =
     | {readonly kind: "help"}
     | {readonly kind: "version"};
 
-const defaultRunDir = "/run/carpd";
-const defaultStateDir = "/var/lib/carpd";
+/** What holds where an option is not given; the program takes it from its environment. */
+export type CarpdDefaults = Pick<CarpdOptions, "configFile" | "runDir" | "stateDir">;
+
+const installedDefaults: CarpdDefaults = {
+    configFile: "/etc/carpd/carpd.toml",
+    runDir: "/run/carpd",
+    stateDir: "/var/lib/carpd",
+};
 
 const carpdRules: readonly OptionRule[] = [
     {
         name: "config",
         argument: "FILE",
-        help: "the configuration; carpd.d/*.toml beside it is read too",
+        help: `the configuration (default ${installedDefaults.configFile}); carpd.d/*.toml beside it is read too`,
     },
-    {name: "run-dir", argument: "DIR", help: `control socket (default ${defaultRunDir})`},
+    {
+        name: "run-dir",
+        argument: "DIR",
+        help: `control socket (default ${installedDefaults.runDir})`,
+    },
     {
         name: "state-dir",
         argument: "DIR",
-        help: `what outlives a restart (default ${defaultStateDir})`,
+        help: `what outlives a restart (default ${installedDefaults.stateDir})`,
     },
     {name: "check", help: "check the configuration, touch nothing, and exit"},
     {
@@ -143,14 +153,17 @@ export function carpdUsage(): string {
         return `${left.padEnd(26)}${rule.help}`;
     });
     return [
-        "usage: carpd --config FILE [--run-dir DIR] [--state-dir DIR] [--check] [--log-format text|json]",
+        "usage: carpd [--config FILE] [--run-dir DIR] [--state-dir DIR] [--check] [--log-format text|json]",
         "",
         ...rows,
     ].join("\n");
 }
 
 /** `args` without the program's own name. */
-export function parseCarpdArguments(args: readonly string[]): Result<CarpdCommand, UsageError> {
+export function parseCarpdArguments(
+    args: readonly string[],
+    defaults: CarpdDefaults = installedDefaults,
+): Result<CarpdCommand, UsageError> {
     const read = readOptions(args, carpdRules);
     if (!read.ok) {
         return read;
@@ -166,16 +179,12 @@ export function parseCarpdArguments(args: readonly string[]): Result<CarpdComman
     if (word !== undefined) {
         return usageError(`${shorten(word)} is not an option`, "options only");
     }
-    const configFile = values.get("config");
-    if (configFile === undefined) {
-        return usageError("no configuration is named", "--config FILE");
-    }
     return ok({
         kind: "run",
         options: {
-            configFile,
-            runDir: values.get("run-dir") ?? defaultRunDir,
-            stateDir: values.get("state-dir") ?? defaultStateDir,
+            configFile: values.get("config") ?? defaults.configFile,
+            runDir: values.get("run-dir") ?? defaults.runDir,
+            stateDir: values.get("state-dir") ?? defaults.stateDir,
             check: switches.has("check"),
             logFormat: values.get("log-format") === "json" ? "json" : "text",
         },

@@ -107,7 +107,10 @@ function walk(
     if (argument !== undefined) {
         const result = enter(argument, words, depth, [...taken, word]);
         if (result.ok) return result;
-        const slip = nearest(word, keywords.map((node) => node.token));
+        const slip = nearest(
+            word,
+            keywords.map((node) => node.token),
+        );
         if (slip === null && matched.length === 0) return result;
     }
     if (matched.length > 1) {
@@ -118,16 +121,16 @@ function walk(
 }
 
 function enter(
-    node: CliNode,
+    chosen: CliNode,
     words: readonly string[],
     depth: number,
     taken: readonly string[],
 ): Resolution {
     const next = depth + 1;
-    if (next === words.length && node.action !== undefined) {
-        return {ok: true, command: {action: node.action, arguments: taken}};
+    if (next === words.length && chosen.action !== undefined) {
+        return {ok: true, command: {action: chosen.action, arguments: taken}};
     }
-    if (node.children !== undefined) return walk(node.children, words, next, taken);
+    if (chosen.children !== undefined) return walk(chosen.children, words, next, taken);
     const message = `${sayPath(words, next)} takes no further word, not "${words[next] ?? ""}"`;
     return {ok: false, depth: next, message};
 }

@@ -223,6 +223,13 @@ function syntaxError(source: SourceText, error: unknown): Diagnostic {
             {message: `TOML syntax: ${reason}`, expected: "a TOML 1.0 file"},
         );
     }
+    const gap = missingValue(source.text, error);
+    if (gap !== undefined) {
+        return source.diagnostic(gap, {
+            message: "a value is missing",
+            expected: 'a value, such as 1, true, "text" or ["text"]',
+        });
+    }
     const remark = syntaxRemarks.get(error.message) ?? {
         message: `TOML syntax: ${error.message.charAt(0).toLowerCase()}${error.message.slice(1)}`,
         expected: "TOML 1.0",
@@ -230,17 +237,21 @@ function syntaxError(source: SourceText, error: unknown): Diagnostic {
     return source.diagnostic(syntaxSpan(source.text, error), remark);
 }
 
-/** The word at the parser's position; for a missing value the place where it should have been. */
+/**
+ * The place behind `key =` when nothing follows it on its line. The parser looks on in the next
+ * lines and complains about whatever it finds there.
+ */
+function missingValue(text: string, error: ParseError): Span | undefined {
+    const end = text.slice(0, error.index).trimEnd().length;
+    const passedLine = text.slice(end, error.index).includes("\n") || error.index >= text.length;
+    return text[end - 1] === "=" && passedLine ? {start: end, end} : undefined;
+}
+
+/** The word at the parser's position. */
 function syntaxSpan(text: string, error: ParseError): Span {
     let start = Math.min(error.index, text.length);
-    if (error.message === "Unspecified values are invalid") {
-        // The parser looks on in the next lines and stops at whatever it finds there.
-        const before = text.slice(0, start).trimEnd().length;
-        if (text.slice(before, start).includes("\n") || start === text.length) {
-            return {start: before, end: before};
-        }
-    }
-    if (start === text.length && start > 0) {
+    if (start === text.length) {
+        // What is missing at the end of the file is missing behind its last character.
         start = text.trimEnd().length;
     }
     const word = /^[\w-]+/u.exec(text.slice(start, start + 200))?.[0] ?? "";

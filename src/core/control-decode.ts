@@ -5,8 +5,8 @@
  * and not a crash. null: not what was expected.
  */
 import type {WatchEvent} from "./control-protocol.ts";
-import type {DemotionStatus, HostStatus} from "./status-fold.ts";
 import type {CarpStatus, InterfaceStatus, StatisticsStatus} from "./status.ts";
+import type {DemotionStatus, HostStatus} from "./status-fold.ts";
 
 type Shape = Readonly<Record<string, "string" | "number" | "boolean" | "array" | "object">>;
 
@@ -15,7 +15,6 @@ function has(value: unknown, shape: Shape): boolean {
     return Object.entries(shape).every(([key, kind]) => {
         const member: unknown = Reflect.get(value, key);
         if (kind === "array") return Array.isArray(member);
-        // biome-ignore lint/suspicious/useValidTypeof: kind is one of the names that typeof gives
         return typeof member === kind && member !== null;
     });
 }

@@ -1,9 +1,10 @@
 /**
  * Engine events as log records, in the words that the BSDs use. Pure; main thread.
  */
+
+import {formatDuration} from "./duration.ts";
 import type {EngineEvent, SchedulingSnapshot} from "./engine.ts";
 import {type LogRecord, note} from "./log.ts";
-import {formatDuration} from "./duration.ts";
 
 type Of<K extends EngineEvent["kind"]> = Extract<EngineEvent, {kind: K}>;
 
@@ -52,7 +53,8 @@ const alarmAdvice: Readonly<Record<Of<"alarm">["alarm"], string>> = {
     "own frame came back": "the segment sends our own advertisements back: a loop or a mirror port",
     "address in use by another host": "another host answers for a virtual address",
     "advbase differs": "that host has another advbase; give every host the same",
-    "counter replayed": "an old advertisement was seen again: a replay or a host that lost its counter",
+    "counter replayed":
+        "an old advertisement was seen again: a replay or a host that lost its counter",
 };
 
 function alarmRecord(event: Of<"alarm">): LogRecord {

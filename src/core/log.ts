@@ -44,7 +44,8 @@ export function printable(text: string): string {
     let out = "";
     for (const character of text) {
         const code = character.codePointAt(0) ?? 0;
-        const control = (code < 0x20 && code !== 0x0a && code !== 0x09) || (code > 0x7e && code < 0xa0);
+        const control =
+            (code < 0x20 && code !== 0x0a && code !== 0x09) || (code > 0x7e && code < 0xa0);
         out += control ? "?" : character;
     }
     return out;

@@ -6,10 +6,10 @@
  */
 import type {WatchEvent} from "./control-protocol.ts";
 import {formatDuration} from "./duration.ts";
-import type {DemotionStatus, HostStatus} from "./status-fold.ts";
 import type {CarpStatus, InterfaceStatus, StatisticsStatus} from "./status.ts";
+import type {DemotionStatus, HostStatus} from "./status-fold.ts";
 
-/** Colours are names of node:util styleText; a plain painter returns the text. */
+/** Colours by the names that node's styleText knows; a plain painter returns the text. */
 export type Colour = "green" | "yellow" | "red" | "cyan" | "dim";
 export type Paint = (colour: Colour, text: string) => string;
 export const plain: Paint = (_colour, text) => text;
@@ -131,7 +131,9 @@ function table(rows: readonly (readonly string[])[]): string {
     }
     return rows
         .map((row) => {
-            const cells = row.map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - visibleLength(cell)));
+            const cells = row.map(
+                (cell, i) => cell + " ".repeat((widths[i] ?? 0) - visibleLength(cell)),
+            );
             return `${cells.join("  ").trimEnd()}\n`;
         })
         .join("");

@@ -110,7 +110,9 @@ function parseClean(text: string): unknown {
         if (typeof value === "string") return printable(value);
         if (Array.isArray(value)) return value.map(clean);
         if (typeof value === "object" && value !== null) {
-            return Object.fromEntries(Object.entries(value).map(([k, v]) => [printable(k), clean(v)]));
+            return Object.fromEntries(
+                Object.entries(value).map(([k, v]) => [printable(k), clean(v)]),
+            );
         }
         return value;
     };

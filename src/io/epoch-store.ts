@@ -6,14 +6,7 @@
  * first frame: one small write. The copy before the last is kept as `.old`.
  */
 import {randomInt} from "node:crypto";
-import {
-    link,
-    mkdir,
-    open,
-    readFile,
-    rename,
-    rm,
-} from "node:fs/promises";
+import {link, mkdir, open, readFile, rename, rm} from "node:fs/promises";
 import {dirname, join} from "node:path";
 import {err, ok, type Result} from "../core/result.ts";
 import {codeOf} from "./system-error.ts";
@@ -156,7 +149,9 @@ async function readEpoch(path: string): Promise<Read> {
     try {
         const parsed: unknown = JSON.parse(await readFile(path, "utf8"));
         const epoch: unknown =
-            typeof parsed === "object" && parsed !== null && "epoch" in parsed ? parsed.epoch : null;
+            typeof parsed === "object" && parsed !== null && "epoch" in parsed
+                ? parsed.epoch
+                : null;
         return isEpoch(epoch) ? {kind: "epoch", epoch} : {kind: "damaged"};
     } catch (error) {
         if (error instanceof SyntaxError) return {kind: "damaged"};

@@ -75,7 +75,8 @@ export class LogWriter {
     #encode(record: LogRecord): Uint8Array {
         const iso = this.#now().toISOString();
         const {format, journal} = this.#options;
-        const text = format === "json" ? formatJson(record, iso) : formatText(record, {journal, iso});
+        const text =
+            format === "json" ? formatJson(record, iso) : formatText(record, {journal, iso});
         return Buffer.from(text);
     }
 

@@ -4,7 +4,15 @@
  * The lock is the kernel's (released when the process dies, however it dies); a pid in a file
  * would prove nothing. A stale socket is removed only by the holder of the lock.
  */
-import {accessSync, chmodSync, chownSync, constants, mkdirSync, readFileSync, rmSync} from "node:fs";
+import {
+    accessSync,
+    chmodSync,
+    chownSync,
+    constants,
+    mkdirSync,
+    readFileSync,
+    rmSync,
+} from "node:fs";
 import {join} from "node:path";
 import {type ExitCode, exitCodes} from "../core/exit-codes.ts";
 import {err, ok, type Result} from "../core/result.ts";

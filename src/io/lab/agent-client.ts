@@ -9,6 +9,8 @@ type Strips = Extract<AgentReply, {readonly kind: "strips"}>;
 
 /** An agent answers within milliseconds; this allows for a very busy machine. */
 const deadlineMs = 15_000;
+/** What an agent may take to write out its captures. */
+const stopMs = 5000;
 
 export class AgentClient {
     readonly #process: HostProcess;
@@ -51,9 +53,12 @@ export class AgentClient {
         throw new HarnessError("COMMAND_FAILED", `agent, ${body.op}: ${why}${log && `: ${log}`}`);
     }
 
+    /** The end of its input ends the agent, after it has written out its captures. */
     async stop(): Promise<void> {
         this.#process.child.stdin?.end();
-        await this.#process.kill("SIGTERM");
+        const patience = new Promise((resolve) => setTimeout(resolve, stopMs).unref());
+        await Promise.race([this.#process.exited, patience]);
+        await this.#process.kill("SIGKILL");
     }
 
     #take(id: number): ((reply: AgentReply | null) => void) | undefined {

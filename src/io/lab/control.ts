@@ -1,58 +1,25 @@
-/** Asks a carpd of the lab over its control socket. Main thread. */
-import {request} from "node:http";
+/** What the lab asks a carpd over its control socket. Main thread. */
 import {decodeCarps} from "../../core/control-decode.ts";
 import type {CarpStatus} from "../../core/status.ts";
-
-interface Answer {
-    readonly status: number;
-    readonly text: string;
-}
-
-/** One request; rejects when nobody listens or the answer takes longer than `deadlineMs`. */
-function ask(
-    socketPath: string,
-    method: "GET" | "POST",
-    path: string,
-    body: string,
-    deadlineMs: number,
-): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-        const headers = {"content-type": "application/json", "content-length": body.length};
-        const asked = request({socketPath, method, path, headers, timeout: deadlineMs}, (reply) => {
-            let text = "";
-            reply.setEncoding("utf8");
-            reply.on("data", (part) => {
-                text += String(part);
-            });
-            reply.on("end", () => resolve({status: reply.statusCode ?? 0, text}));
-            reply.on("error", reject);
-        });
-        asked.on("timeout", () => asked.destroy(new Error(`no answer in ${deadlineMs} ms`)));
-        asked.on("error", reject);
-        asked.end(body);
-    });
-}
+import {ControlClient} from "../control-client.ts";
+import {HarnessError} from "./namespaces.ts";
 
 /** null: no daemon listens there, or it did not answer with a status. */
-export async function readCarp(socketPath: string): Promise<readonly CarpStatus[] | null> {
-    try {
-        const answer = await ask(socketPath, "GET", "/v1/carp", "", 2000);
-        return answer.status === 200 ? decodeCarps(JSON.parse(answer.text)) : null;
-    } catch {
-        // ENOENT, ECONNREFUSED, a daemon killed in mid-answer: all mean that nobody is there.
-        return null;
-    }
+export async function readCarp(socket: string): Promise<readonly CarpStatus[] | null> {
+    const reply = await new ControlClient(socket).request("GET", "/v1/carp");
+    return reply.ok && reply.value.status === 200 ? decodeCarps(reply.value.body) : null;
 }
 
 /** Resolves when the daemon has done it; rejects with what it said instead. */
 export async function setState(
-    socketPath: string,
+    socket: string,
     name: string,
     action: "up" | "down",
 ): Promise<void> {
     const path = `/v1/carp/${encodeURIComponent(name)}/state`;
-    const answer = await ask(socketPath, "POST", path, JSON.stringify({state: action}), 15_000);
-    if (answer.status >= 300) {
-        throw new Error(`${name} ${action}: HTTP ${answer.status}: ${answer.text.trim()}`);
+    const reply = await new ControlClient(socket).request("POST", path, {state: action});
+    const said = reply.ok ? JSON.stringify(reply.value) : reply.error.code;
+    if (!reply.ok || reply.value.status >= 300) {
+        throw new HarnessError("COMMAND_FAILED", `${name} ${action} at ${socket}: ${said}`);
     }
 }

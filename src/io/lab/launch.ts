@@ -7,7 +7,7 @@
  * program inside with it).
  */
 import {spawn, spawnSync} from "node:child_process";
-import {existsSync, mkdirSync, readdirSync, readFileSync} from "node:fs";
+import {existsSync, mkdirSync, readFileSync} from "node:fs";
 import {Socket} from "node:net";
 import {constants} from "node:os";
 
@@ -32,11 +32,6 @@ export interface Refusal {
     readonly reason: string;
     /** The command or setting that would allow them. */
     readonly remedy: string;
-}
-
-/** true in the process that runs inside the namespaces. */
-export function isInside(): boolean {
-    return process.env[insideVariable] !== undefined;
 }
 
 /** What the lab needs of a kernel, tried in a shell that then ends: /run, bridge, veth. */
@@ -98,11 +93,12 @@ function findWay(): {readonly way: Way} | {readonly refusal: Refusal} {
     return {refusal: {reason, remedy: remedyFor(said.join("\n"))}};
 }
 
-/** How the program inside is entered from outside: a prefix for nsenter(1). */
+/** What the program inside can know of the outside. */
 export interface Inside {
-    /** Process id, as seen outside, of this program; undefined until the launcher has told it. */
-    readonly outerPid: () => Promise<number>;
-    readonly way: "plain" | "user";
+    /** For people outside: the words before a command that is to run in here. */
+    entering(): Promise<string>;
+    /** Does not resolve: the end of the launcher ends this process. */
+    untilInterrupted(): Promise<never>;
 }
 
 export type Entry =
@@ -125,7 +121,14 @@ function holdLauncher(way: "plain" | "user"): Inside {
     pipe.on("error", () => process.exit(1));
     // A run that is finished may end although the launcher is still waiting.
     pipe.unref();
-    return {outerPid: () => outerPid, way};
+    const flags = way === "user" ? "-U --preserve-credentials -m -n -p" : "-m -n -p";
+    return {
+        entering: async () => `nsenter -t ${await outerPid} ${flags}`,
+        untilInterrupted: () => {
+            pipe.ref();
+            return new Promise<never>(() => undefined);
+        },
+    };
 }
 
 /** Makes the inside of the namespaces usable: /run of its own, a place for named namespaces. */
@@ -200,21 +203,12 @@ async function launch(way: Way): Promise<never> {
 export async function enterNamespaces(): Promise<Entry> {
     const way = process.env[insideVariable];
     if (way === "plain" || way === "user") {
+        // Programs started from here are not their own launchers' children.
+        delete process.env[insideVariable];
         settle();
         return {kind: "inside", inside: holdLauncher(way)};
     }
     const found = findWay();
     if ("refusal" in found) return {kind: "refused", refusal: found.refusal};
     return await launch(found.way);
-}
-
-/** The processes of this PID namespace whose command line mentions `text`; for tests. */
-export function processesMentioning(text: string): readonly number[] {
-    return readdirSync("/proc")
-        .map((name) => Number.parseInt(name, 10))
-        .filter((pid) => Number.isInteger(pid) && pid !== process.pid)
-        .filter((pid) => {
-            const path = `/proc/${pid}/cmdline`;
-            return existsSync(path) && readFileSync(path, "latin1").includes(text);
-        });
 }

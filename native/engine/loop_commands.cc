@@ -1,0 +1,363 @@
+// Commands from JavaScript and messages to it. See messages.h.
+#include <algorithm>
+
+#include "engine/loop.h"
+#include "sys/clock.h"
+#include "sys/sysctl.h"
+
+namespace carp::engine {
+
+namespace {
+
+// Room kept in the message ring for answers: events are dropped before an answer is.
+constexpr std::size_t kReservedForAnswers = 128;
+
+bool same(const core::VhostConfig& a, const core::VhostConfig& b) {
+  return a.advbase_s == b.advbase_s && a.advskew == b.advskew && a.enabled == b.enabled &&
+         a.profile == b.profile && a.key == b.key && a.vips == b.vips && a.peers == b.peers;
+}
+
+}  // namespace
+
+void Loop::handle(Command& command) {
+  switch (command.kind) {
+    case CommandKind::kConfigure:
+      configure(command);
+      break;
+    case CommandKind::kAdmin:
+      admin(command);
+      break;
+    case CommandKind::kDemotion: {
+      const std::string_view reason(command.reason.data());
+      const bool fits = host_.handle_demotion(now_, reason, command.level);
+      done(command.sequence, fits ? "" : "TOO_MANY_REASONS", reason);
+      break;
+    }
+    case CommandKind::kSnapshot:
+      if (snapshot_running_) {
+        done(command.sequence, "BUSY", "snapshot");
+        break;
+      }
+      snapshot_running_ = true;
+      snapshot_sequence_ = command.sequence;
+      snapshot_cursor_ = 0;
+      break;
+    case CommandKind::kStop:
+      stopping_ = true;
+      host_.handle_stop(now_);
+      break;
+  }
+}
+
+// --- configuration ---------------------------------------------------------------------------
+
+void Loop::configure(Command& command) {
+  if (pending_config_) done(pending_sequence_, "SUPERSEDED", "configure");
+  pending_config_ = std::move(command.config);
+  pending_sequence_ = command.sequence;
+  std::string forwarding;
+  if (sys::read_sysctl("net/ipv6/conf/all/forwarding", &forwarding).ok()) {
+    pending_config_->options.router = forwarding == "1";
+  } else {
+    pending_config_->options.router = false;  // no IPv6 here
+  }
+  host_.configure_options(now_, pending_config_->options);
+  apply_configuration();
+}
+
+// Does what can be done now; run again each turn until nothing is left. A vhid that moves (other
+// carpdev, name or MAC mode) is removed first, and a MASTER lets go before its successor is made:
+// never two virtual MACs of one vhid at once.
+void Loop::apply_configuration() {
+  const auto matches = [](const Slot& slot, const VhostSpec& spec) {
+    return slot.spec.name == spec.name && slot.spec.carpdev == spec.carpdev &&
+           slot.spec.config.vhid == spec.config.vhid && slot.spec.config.mac == spec.config.mac;
+  };
+  for (std::size_t id = 0; id < slots_.size(); ++id) {
+    if (!slots_[id] || slots_[id]->removing) continue;
+    const bool wanted = std::any_of(pending_config_->vhosts.begin(), pending_config_->vhosts.end(),
+                                    [&](const VhostSpec& s) { return matches(*slots_[id], s); });
+    if (wanted) continue;
+    slots_[id]->removing = true;
+    host_.remove_vhost(now_, static_cast<core::VhostId>(id));
+  }
+  flush();
+  bool complete = true;
+  for (const VhostSpec& spec : pending_config_->vhosts) {
+    Slot* existing = nullptr;
+    core::VhostId id = 0;
+    bool conflict = false;
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      if (!slots_[i]) continue;
+      if (!slots_[i]->removing && matches(*slots_[i], spec)) {
+        existing = slots_[i].get();
+        id = static_cast<core::VhostId>(i);
+      }
+      conflict = conflict || (slots_[i]->removing && (slots_[i]->spec.name == spec.name ||
+                                                      (slots_[i]->spec.carpdev == spec.carpdev &&
+                                                       slots_[i]->spec.config.vhid ==
+                                                           spec.config.vhid)));
+    }
+    if (existing == nullptr && conflict) {
+      complete = false;
+      continue;
+    }
+    if (existing == nullptr) {
+      const std::size_t port = port_of(spec.carpdev);
+      id = host_.add_vhost(now_, ports_[port]->id(), spec.config);
+      if (id >= slots_.size()) slots_.resize(id + 1U);
+      slots_[id] = std::make_unique<Slot>();
+      existing = slots_[id].get();
+      existing->spec = spec;
+      existing->port = port;
+      existing->name = to_array<16>(spec.name);
+      existing->carpdev = to_array<16>(spec.carpdev);
+      existing->interface =
+          std::make_unique<sys::VirtualInterface>(netlink_, *sysctls_, &janitor_);
+      complete = false;  // its interface is made in later turns
+    } else if (!same(existing->spec.config, spec.config)) {
+      // Addresses first: an announced VIP already works.
+      if (existing->made) {
+        const sys::Status status = existing->interface->set_addresses(spec.config.vips);
+        if (!status.ok()) report("INTERFACE_FAILED", status);
+      }
+      existing->spec = spec;
+      host_.configure_vhost(now_, id, spec.config);
+    } else {
+      if (!existing->made && !existing->make_after && ports_[existing->port]->ifindex() != 0) {
+        complete = false;
+      }
+      continue;
+    }
+    if (!spec.config.peers.empty()) {
+      const sys::Status status = ports_[existing->port]->want_routed();
+      if (!status.ok()) report("CARPDEV_FAILED", status);
+    }
+    rebuild_arp(existing->port);
+    refresh_addresses(existing->port);
+  }
+  const bool removing = std::any_of(slots_.begin(), slots_.end(),
+                                    [](const auto& slot) { return slot && slot->removing; });
+  if (!complete || removing) return;
+  done(pending_sequence_, "", "");
+  pending_config_.reset();
+}
+
+void Loop::admin(const Command& command) {
+  const std::string_view name(command.name.data());
+  for (std::size_t id = 0; id < slots_.size(); ++id) {
+    if (!slots_[id] || slots_[id]->removing || slots_[id]->spec.name != name) continue;
+    const auto vhost = static_cast<core::VhostId>(id);
+    if (!host_.handle_admin(now_, vhost, command.action)) {
+      done(command.sequence, "IN_INIT", name);
+    } else if (host_.vhost(vhost)->handing_over()) {
+      waiting_.push_back({command.sequence, vhost});
+    } else {
+      done(command.sequence, "", name);
+    }
+    return;
+  }
+  done(command.sequence, "NOT_FOUND", name);
+}
+
+// What is left to do at the end of a turn.
+void Loop::settle() {
+  make_one_interface();
+  if (pending_config_) apply_configuration();
+  flush();
+  std::erase_if(waiting_, [this](const Waiting& w) {
+    const core::Vhost* vhost = host_.vhost(w.vhost);
+    if (vhost != nullptr && vhost->handing_over()) return false;
+    done(w.sequence, "", "");
+    return true;
+  });
+  if (snapshot_running_) continue_snapshot();
+  if (stopping_ && host_.idle()) finish();
+}
+
+void Loop::finish() {
+  for (const std::unique_ptr<Slot>& slot : slots_) {
+    if (!slot) continue;
+    const sys::Status status = slot->interface->remove();
+    if (!status.ok()) report("INTERFACE_FAILED", status);
+  }
+  const sys::Status status = sysctls_->restore_all();
+  if (!status.ok()) report("SYSCTL_FAILED", status);
+  janitor_.finish();
+  for (const Waiting& w : waiting_) done(w.sequence, "", "");
+  waiting_.clear();
+  Message stopped;
+  stopped.kind = MessageKind::kStopped;
+  post(std::move(stopped));
+  ring_doorbell();
+  stopped_ = true;
+}
+
+// --- messages --------------------------------------------------------------------------------
+
+bool Loop::post(Message&& message) {
+  if (!channel_->messages.push(std::move(message))) {
+    ++messages_lost_;
+    return false;
+  }
+  doorbell_due_ = true;
+  return true;
+}
+
+void Loop::ring_doorbell() {
+  if (messages_lost_ > 0 && channel_->messages.room() > kReservedForAnswers) {
+    Message lost;
+    lost.event = core::Event{
+        .kind = core::EventKind::kEventsLost, .at = now_, .count = messages_lost_};
+    lost.at = now_;
+    messages_lost_ = 0;
+    post(std::move(lost));
+  }
+  if (!doorbell_due_) return;
+  doorbell_due_ = false;
+  channel_->doorbell();
+}
+
+void Loop::done(std::uint32_t sequence, std::string_view code, std::string_view target) {
+  Message message;
+  message.kind = MessageKind::kDone;
+  message.sequence = sequence;
+  message.at = now_;
+  message.fault.code = to_array<32>(code);
+  message.fault.target = to_array<48>(target);
+  post(std::move(message));
+}
+
+void Loop::report(std::string_view code, const sys::Status& status) {
+  if (channel_->messages.room() <= kReservedForAnswers) {
+    ++messages_lost_;
+    return;
+  }
+  Message message;
+  message.kind = MessageKind::kFault;
+  message.at = now_;
+  message.fault.code = to_array<32>(code);
+  message.fault.op = to_array<32>(status.op);
+  message.fault.target = to_array<48>(std::string_view(status.target));
+  message.fault.error = status.error;
+  post(std::move(message));
+}
+
+void Loop::post_event(const core::Event& event) {
+  if (channel_->messages.room() <= kReservedForAnswers) {
+    ++messages_lost_;
+    return;
+  }
+  Message message;
+  message.kind = MessageKind::kEvent;
+  message.at = event.at;
+  message.event = event;
+  if (event.vhost < slots_.size() && slots_[event.vhost]) message.name = slots_[event.vhost]->name;
+  if (event.carpdev < ports_.size() && ports_[event.carpdev]) {
+    message.carpdev = to_array<16>(ports_[event.carpdev]->name());
+  }
+  post(std::move(message));
+}
+
+// --- snapshot --------------------------------------------------------------------------------
+
+// One record a vhid, a carpdev, a reason; then the end. Goes on in a later turn when the ring is
+// full.
+void Loop::continue_snapshot() {
+  const std::size_t vhosts = slots_.size();
+  const std::size_t ports = ports_.size();
+  const auto reasons = host_.demotion_reasons();
+  while (true) {
+    if (channel_->messages.room() <= kReservedForAnswers) {
+      channel_->waiting_for_room.store(true, std::memory_order_release);
+      if (channel_->messages.room() <= kReservedForAnswers) return;
+    }
+    Message message;
+    message.sequence = snapshot_sequence_;
+    message.at = now_;
+    std::size_t i = snapshot_cursor_++;
+    if (i < vhosts) {
+      const core::Vhost* vhost = host_.vhost(static_cast<core::VhostId>(i));
+      if (!slots_[i] || vhost == nullptr || slots_[i]->removing) continue;
+      message.kind = MessageKind::kVhost;
+      message.vhost.name = slots_[i]->name;
+      message.vhost.carpdev = slots_[i]->carpdev;
+      fill(&message.vhost, *vhost);
+    } else if ((i -= vhosts) < ports) {
+      if (!ports_[i]) continue;
+      message.kind = MessageKind::kCarpdev;
+      fill(&message.port, *ports_[i]);
+    } else if ((i -= ports) < reasons.size()) {
+      message.kind = MessageKind::kDemotion;
+      message.demotion = {reasons[i].name, reasons[i].level, reasons[i].since};
+    } else {
+      message.kind = MessageKind::kSnapshotEnd;
+      message.end = {.demotion = host_.demotion_total(),
+                     .scheduler = to_array<96>(scheduler_),
+                     .memory = to_array<96>(memory_),
+                     .realtime = realtime_,
+                     .memory_locked = memory_locked_,
+                     .late_count = lateness_.count(),
+                     .late_sum_us = lateness_.sum_us(),
+                     .late_max_us = lateness_.max_us(),
+                     .late_p99_us = lateness_.quantile_us(0.99)};
+      post(std::move(message));
+      snapshot_running_ = false;
+      return;
+    }
+    post(std::move(message));
+  }
+}
+
+void Loop::fill(VhostRecord* record, const core::Vhost& vhost) const {
+  record->vhid = vhost.config().vhid;
+  record->state = vhost.state();
+  record->enabled = vhost.enabled();
+  record->handing_over = vhost.handing_over();
+  record->advbase_s = vhost.config().advbase_s;
+  record->advskew = vhost.config().advskew;
+  record->effective_advskew = vhost.effective_advskew();
+  record->cause = vhost.cause();
+  record->since = vhost.since();
+  if (vhost.advertisement_at()) {
+    record->has_next = true;
+    record->next_advertisement = *vhost.advertisement_at();
+  }
+  if (vhost.master_down_at()) {
+    record->has_down = true;
+    record->master_down = *vhost.master_down_at();
+  }
+  const auto peers = vhost.peers();
+  const core::Peer* master = vhost.master();
+  for (std::size_t i = 0; i < peers.size(); ++i) {
+    record->peers[i] = peers[i];
+    if (&peers[i] == master) record->master = static_cast<std::int8_t>(i);
+  }
+  record->peer_count = static_cast<std::uint8_t>(peers.size());
+  for (std::size_t i = 0; i < record->counters.size(); ++i) {
+    record->counters[i] = vhost.counters()[static_cast<core::VhostCounter>(i)];
+  }
+  record->transitions = vhost.transitions();
+  record->mac = vhost.mac();
+  record->source4 = vhost.source(wire::Family::kIpv4);
+  record->source6 = vhost.source(wire::Family::kIpv6);
+}
+
+void Loop::fill(CarpdevRecord* record, Port& port) const {
+  port.count_drops();
+  record->name = to_array<16>(port.name());
+  record->ifindex = port.ifindex();
+  record->link = port.link();
+  record->mac = port.config().mac;
+  const std::vector<wire::Prefix>& addresses = port.config().addresses;
+  const std::size_t n = std::min(addresses.size(), record->addresses.size());
+  std::copy_n(addresses.begin(), n, record->addresses.begin());
+  record->address_count = static_cast<std::uint8_t>(n);
+  const auto& counters = host_.carpdev_counters(port.id());
+  for (std::size_t i = 0; i < record->counters.size(); ++i) {
+    record->counters[i] = counters[static_cast<core::DevCounter>(i)];
+  }
+  record->kernel_drops = port.kernel_drops();
+}
+
+}  // namespace carp::engine

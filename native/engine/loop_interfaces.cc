@@ -1,0 +1,234 @@
+// Ports and virtual interfaces of the engine: what follows from netlink and from state changes.
+#include <algorithm>
+
+#include "engine/loop.h"
+#include "sys/clock.h"
+
+namespace carp::engine {
+
+namespace {
+
+constexpr core::Duration kMakeRetry = std::chrono::seconds{1};
+
+}  // namespace
+
+std::size_t Loop::port_of(const std::string& name) {
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    if (ports_[i] && ports_[i]->name() == name) return i;
+  }
+  const core::CarpdevId id = host_.add_carpdev(name);
+  if (id >= ports_.size()) ports_.resize(id + 1U);
+  ports_[id] = std::make_unique<Port>(name, id);
+  sys::LinkInfo link;
+  if (netlink_.find_link(name, &link).ok()) open_port(id, link);
+  return id;
+}
+
+void Loop::open_port(std::size_t index, const sys::LinkInfo& link) {
+  Port& port = *ports_[index];
+  const sys::Status status = port.open(link, poller_, kPorts + index * 4);
+  if (!status.ok()) report("CARPDEV_FAILED", status);
+  rebuild_arp(index);
+  refresh_addresses(index);
+  host_.handle_link(now_, port.id(), port.link());
+}
+
+void Loop::close_port(std::size_t index) {
+  Port& port = *ports_[index];
+  port.close(poller_);
+  host_.handle_link(now_, port.id(), port.link());
+  for (std::size_t id = 0; id < slots_.size(); ++id) {
+    // The kernel has deleted the macvlans with their parent.
+    if (!slots_[id] || slots_[id]->port != index || !slots_[id]->made) continue;
+    slots_[id]->interface->forget();
+    slots_[id]->made = false;
+    host_.set_ready(now_, static_cast<core::VhostId>(id), false);
+  }
+}
+
+void Loop::note_link(const sys::LinkInfo& link, bool removed) {
+  if (removed) forget_interface(link.ifindex);
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    if (!ports_[i]) continue;
+    Port& port = *ports_[i];
+    if (port.ifindex() == link.ifindex && (removed || link.name != port.name())) {
+      close_port(i);  // gone, or renamed: a carpdev is known by its name
+    } else if (removed || link.name != port.name()) {
+      continue;
+    } else if (port.ifindex() == link.ifindex) {
+      const sys::Status status = port.note_link(link);
+      if (!status.ok()) report("CARPDEV_FAILED", status);
+      host_.configure_carpdev(port.id(), port.config());
+      host_.handle_link(now_, port.id(), port.link());
+    } else {
+      if (port.ifindex() != 0) close_port(i);
+      open_port(i, link);
+    }
+  }
+}
+
+void Loop::note_address(const sys::AddressInfo& address, bool removed) {
+  const auto same = [&](const sys::AddressInfo& a) {
+    return a.ifindex == address.ifindex && a.prefix == address.prefix;
+  };
+  addresses_.erase(std::remove_if(addresses_.begin(), addresses_.end(), same), addresses_.end());
+  if (!removed) addresses_.push_back(address);
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    if (ports_[i] && ports_[i]->ifindex() == address.ifindex) refresh_addresses(i);
+  }
+}
+
+// The kernel dropped messages: compare with what there is now.
+void Loop::resynchronise() {
+  std::vector<sys::LinkInfo> links;
+  sys::Status status = netlink_.list_links(&links);
+  if (status.ok()) status = netlink_.list_addresses(&addresses_);
+  if (!status.ok()) {
+    report("NETLINK_FAILED", status);
+    return;
+  }
+  const auto exists = [&links](int ifindex) {
+    return std::any_of(links.begin(), links.end(),
+                       [ifindex](const sys::LinkInfo& l) { return l.ifindex == ifindex; });
+  };
+  for (const std::unique_ptr<Slot>& slot : slots_) {
+    if (slot && slot->made && !exists(slot->interface->ifindex())) {
+      forget_interface(slot->interface->ifindex());
+    }
+  }
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    if (ports_[i] && ports_[i]->ifindex() != 0 && !exists(ports_[i]->ifindex())) close_port(i);
+  }
+  for (const sys::LinkInfo& link : links) note_link(link, false);
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    if (ports_[i]) refresh_addresses(i);
+  }
+}
+
+bool Loop::is_vip(const wire::IpAddress& address) const {
+  return std::any_of(slots_.begin(), slots_.end(), [&](const std::unique_ptr<Slot>& slot) {
+    if (!slot) return false;
+    return std::any_of(slot->spec.config.vips.begin(), slot->spec.config.vips.end(),
+                       [&](const wire::Prefix& vip) { return vip.address == address; });
+  });
+}
+
+void Loop::refresh_addresses(std::size_t index) {
+  Port& port = *ports_[index];
+  std::vector<wire::Prefix> own;
+  for (const sys::AddressInfo& address : addresses_) {
+    if (address.ifindex != port.ifindex() || is_vip(address.prefix.address)) continue;
+    own.push_back(address.prefix);
+  }
+  port.set_addresses(std::move(own));
+  host_.configure_carpdev(port.id(), port.config());
+}
+
+// --- virtual interfaces ----------------------------------------------------------------------
+
+// One a turn: a configuration with 250 vhids must not hold up the advertisements of the others.
+void Loop::make_one_interface() {
+  for (std::size_t id = 0; id < slots_.size(); ++id) {
+    if (!slots_[id] || slots_[id]->made || slots_[id]->removing) continue;
+    if (ports_[slots_[id]->port]->ifindex() == 0) continue;
+    if (slots_[id]->make_after && now_ < *slots_[id]->make_after) continue;
+    make_interface(static_cast<core::VhostId>(id));
+    return;
+  }
+}
+
+void Loop::make_interface(core::VhostId id) {
+  Slot& slot = *slots_[id];
+  const Port& port = *ports_[slot.port];
+  const bool physical = slot.spec.config.mac == core::MacMode::kPhysical;
+  sys::Status status = slot.interface->create({
+      .name = slot.spec.name,
+      .carpdev = port.name(),
+      .carpdev_ifindex = port.ifindex(),
+      .vhid = slot.spec.config.vhid,
+      .mode = physical ? sys::MacMode::kPhysical : sys::MacMode::kVirtual,
+      .owner = options_.owner,
+  });
+  if (status.ok()) status = slot.interface->set_addresses(slot.spec.config.vips);
+  if (!status.ok()) {
+    slot.make_after = now_ + kMakeRetry;
+    report("INTERFACE_FAILED", status);
+    return;
+  }
+  slot.made = true;
+  slot.make_after.reset();
+  now_ = sys::monotonic_now();
+  host_.set_ready(now_, id, true);
+}
+
+// Somebody deleted one of our macvlans: make it again.
+void Loop::forget_interface(int ifindex) {
+  for (std::size_t id = 0; id < slots_.size(); ++id) {
+    if (!slots_[id] || !slots_[id]->made) continue;
+    Slot& slot = *slots_[id];
+    if (slot.interface->mode() != sys::MacMode::kVirtual) continue;
+    if (slot.interface->ifindex() != ifindex) continue;
+    report("INTERFACE_DELETED", sys::Status::failure("RTM_DELLINK", slot.spec.name, ENODEV));
+    slot.interface->forget();
+    slot.made = false;
+    host_.set_ready(now_, static_cast<core::VhostId>(id), false);
+  }
+}
+
+void Loop::switch_interface(const core::InterfaceChange& change) {
+  Slot& slot = *slots_[change.vhost];
+  if (!slot.made) return;
+  const sys::Status status = change.up ? slot.interface->up() : slot.interface->down();
+  if (status.ok()) return;
+  report("INTERFACE_FAILED", status);
+  if (change.up) host_.handle_interface_failure(now_, change.vhost);
+}
+
+void Loop::rebuild_arp(std::size_t index) {
+  std::vector<wire::Ipv4Address> vips;
+  for (const std::unique_ptr<Slot>& slot : slots_) {
+    if (!slot || slot->port != index) continue;
+    for (const wire::Prefix& vip : slot->spec.config.vips) {
+      if (vip.address.family == wire::Family::kIpv4) vips.push_back(vip.address.v4());
+    }
+  }
+  const sys::Status status = ports_[index]->set_vips(vips);
+  if (!status.ok()) report("CARPDEV_FAILED", status);
+}
+
+void Loop::release(core::VhostId id) {
+  const std::size_t index = slots_[id]->port;
+  const sys::Status status = slots_[id]->interface->remove();
+  if (!status.ok()) report("INTERFACE_FAILED", status);
+  slots_[id].reset();
+  rebuild_arp(index);
+  const auto uses = [index](const std::unique_ptr<Slot>& slot) {
+    return slot && slot->port == index;
+  };
+  if (std::any_of(slots_.begin(), slots_.end(), uses)) return;
+  ports_[index]->close(poller_);
+  host_.remove_carpdev(now_, ports_[index]->id());
+  ports_[index].reset();
+}
+
+// --- janitor ---------------------------------------------------------------------------------
+
+void Loop::watch_janitor() {
+  if (janitor_.alive()) return;
+  report("JANITOR_DIED", sys::Status::failure("janitor", options_.janitor, ECHILD));
+  start_janitor_again();
+}
+
+void Loop::start_janitor_again() {
+  sys::Status status = janitor_.start(options_.janitor, options_.owner);
+  if (status.ok()) status = sysctls_->record_all();
+  for (const std::unique_ptr<Slot>& slot : slots_) {
+    if (status.ok() && slot && slot->made) status = slot->interface->record_all();
+  }
+  if (status.ok()) {
+    status = poller_.add(janitor_.fd(), kJanitor);
+  }
+  if (!status.ok()) report("JANITOR_FAILED", status);
+}
+
+}  // namespace carp::engine

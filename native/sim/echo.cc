@@ -1,0 +1,104 @@
+#include "sim/echo.h"
+
+#include "wire/advertisement.h"
+#include "wire/bytes.h"
+
+namespace carp::sim {
+
+namespace {
+
+constexpr std::uint8_t kIcmp4 = 1;
+constexpr std::uint8_t kIcmp6 = 58;
+
+}  // namespace
+
+std::vector<std::uint8_t> write_echo(const Echo& echo) {
+  const bool v4 = echo.destination.family == wire::Family::kIpv4;
+  const std::size_t header = v4 ? wire::kIpv4Header : wire::kIpv6Header;
+  std::vector<std::uint8_t> frame(wire::kEthernetHeader + header + 16);
+  wire::write_ethernet(frame, echo.destination_mac, echo.source_mac,
+                       v4 ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6);
+  wire::Writer w(std::span<std::uint8_t>(frame).subspan(wire::kEthernetHeader));
+  if (v4) {
+    w.u8(0x45);
+    w.u8(0);
+    w.u16(static_cast<std::uint16_t>(header + 16));
+    w.u32(0);
+    w.u8(64);
+    w.u8(kIcmp4);
+    w.u16(0);
+    w.bytes(echo.source.v4().octets);
+    w.bytes(echo.destination.v4().octets);
+    w.u8(echo.reply ? 0 : 8);
+  } else {
+    w.u32(6U << 28);
+    w.u16(16);
+    w.u8(kIcmp6);
+    w.u8(64);
+    w.bytes(echo.source.octets);
+    w.bytes(echo.destination.octets);
+    w.u8(echo.reply ? 129 : 128);
+  }
+  w.zeros(7);
+  w.u64(echo.sequence);
+  return frame;
+}
+
+std::optional<Echo> parse_echo(std::span<const std::uint8_t> frame) {
+  Echo echo;
+  wire::Reader in(frame);
+  in.copy(echo.destination_mac.octets);
+  in.copy(echo.source_mac.octets);
+  const std::uint16_t type = in.u16();
+  std::uint8_t message = 0;
+  if (type == wire::kEtherTypeIpv4) {
+    in.skip(9);
+    if (in.u8() != kIcmp4) return std::nullopt;
+    in.skip(2);
+    wire::Ipv4Address source;
+    wire::Ipv4Address destination;
+    in.copy(source.octets);
+    in.copy(destination.octets);
+    echo.source = wire::IpAddress::from(source);
+    echo.destination = wire::IpAddress::from(destination);
+    message = in.u8();
+    if (message != 0 && message != 8) return std::nullopt;
+    echo.reply = message == 0;
+  } else if (type == wire::kEtherTypeIpv6) {
+    in.skip(6);
+    if (in.u8() != kIcmp6) return std::nullopt;
+    in.skip(1);
+    echo.source.family = echo.destination.family = wire::Family::kIpv6;
+    in.copy(echo.source.octets);
+    in.copy(echo.destination.octets);
+    message = in.u8();
+    if (message != 128 && message != 129) return std::nullopt;
+    echo.reply = message == 129;
+  } else {
+    return std::nullopt;
+  }
+  in.skip(7);
+  echo.sequence = in.u64();
+  if (!in.ok()) return std::nullopt;
+  return echo;
+}
+
+std::optional<NeighbourAdvertisement> parse_neighbour_advertisement(
+    std::span<const std::uint8_t> frame) {
+  NeighbourAdvertisement out;
+  wire::Reader in(frame);
+  in.skip(12);
+  if (in.u16() != wire::kEtherTypeIpv6) return std::nullopt;
+  in.skip(6);
+  if (in.u8() != kIcmp6) return std::nullopt;
+  in.skip(33);
+  if (in.u8() != 136) return std::nullopt;
+  in.skip(7);
+  in.copy(out.target.octets);
+  if (in.u8() != 2 || in.u8() != 1) return std::nullopt;
+  in.copy(out.mac.octets);
+  if (!in.ok()) return std::nullopt;
+  return out;
+}
+
+}  // namespace carp::sim

@@ -1,0 +1,35 @@
+// The simulator's pings: frames as a client and a router's kernel would exchange them, reduced to
+// what the accounting needs (no checksums; only the simulator reads them).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "wire/types.h"
+
+namespace carp::sim {
+
+struct Echo {
+  bool reply = false;
+  wire::MacAddress destination_mac;
+  wire::MacAddress source_mac;
+  wire::IpAddress destination;
+  wire::IpAddress source;
+  std::uint64_t sequence = 0;  // unique in one Network
+};
+
+std::vector<std::uint8_t> write_echo(const Echo& echo);
+// Nothing for any other frame.
+std::optional<Echo> parse_echo(std::span<const std::uint8_t> frame);
+
+// The target of a neighbour advertisement and the MAC that it names; nothing for other frames.
+struct NeighbourAdvertisement {
+  wire::Ipv6Address target;
+  wire::MacAddress mac;
+};
+std::optional<NeighbourAdvertisement> parse_neighbour_advertisement(
+    std::span<const std::uint8_t> frame);
+
+}  // namespace carp::sim

@@ -1,0 +1,281 @@
+// The wires: a learning switch a segment, its faults, and the clients with their pings.
+#include "sim/network.h"
+#include "wire/advertisement.h"
+#include "wire/bytes.h"
+#include "wire/neighbour.h"
+
+namespace carp::sim {
+
+namespace {
+
+// The longest that an answer may take; pings younger than this are not judged.
+constexpr Duration kAnswerTime = std::chrono::milliseconds{20};
+
+bool is_group(const wire::MacAddress& mac) { return (mac.octets[0] & 1) != 0; }
+
+}  // namespace
+
+// --- faults ----------------------------------------------------------------------------------
+
+core::LinkState Network::link(HostId host, core::CarpdevId carpdev) const {
+  const CarpdevSpec& dev = hosts_[host]->carpdevs[carpdev];
+  return {.present = true, .admin_up = dev.admin_up, .carrier = ports_[dev.port].plugged};
+}
+
+void Network::link_changed(HostId host, core::CarpdevId carpdev) {
+  schedule(now_, Order::kLink, [this, host, carpdev] {
+    SimHost& h = *hosts_[host];
+    if (!h.core || h.paused) return;  // boot() and resume() read the link themselves
+    h.core->handle_link(now_, carpdev, link(host, carpdev));
+    drain(host);
+  });
+}
+
+void Network::set_plugged(PortId port, bool plugged) {
+  Port& p = ports_[port];
+  p.plugged = plugged;
+  if (!plugged) {
+    std::erase_if(segments_[p.segment].learnt, [=](const auto& e) { return e.second == port; });
+  }
+  if (p.host != kNoHost) link_changed(p.host, p.carpdev);
+}
+
+void Network::set_admin_up(HostId host, core::CarpdevId carpdev, bool up) {
+  hosts_[host]->carpdevs[carpdev].admin_up = up;
+  link_changed(host, carpdev);
+}
+
+void Network::set_blocked(PortId from, PortId to, bool blocked) {
+  if (blocked) {
+    blocked_.insert({from, to});
+  } else {
+    blocked_.erase({from, to});
+  }
+}
+
+void Network::set_delay(SegmentId segment, Duration base, Duration jitter) {
+  segments_[segment].delay = base;
+  segments_[segment].jitter = jitter;
+}
+
+void Network::set_send_failure(HostId host, core::CarpdevId carpdev, bool fails) {
+  hosts_[host]->carpdevs[carpdev].send_fails = fails;
+}
+
+// --- switching -------------------------------------------------------------------------------
+
+void Network::inject(PortId from, Frame frame) {
+  sent_.push_back({.at = now_, .segment = ports_[from].segment, .frame = frame});
+  forward(from, std::make_shared<const Frame>(std::move(frame)));
+}
+
+void Network::inject_at(Instant when, PortId from, Frame frame) {
+  at(when, [this, from, frame = std::move(frame)] { inject(from, frame); });
+}
+
+void Network::forward(PortId from, const std::shared_ptr<const Frame>& frame) {
+  Segment& segment = segments_[ports_[from].segment];
+  if (!ports_[from].plugged) return;
+  wire::MacAddress destination;
+  wire::MacAddress source;
+  wire::Reader in(*frame);
+  in.copy(destination.octets);
+  in.copy(source.octets);
+  segment.learnt[source] = from;
+  if (!is_group(destination)) {
+    const auto known = segment.learnt.find(destination);
+    if (known != segment.learnt.end()) {
+      if (known->second != from) transfer(from, known->second, frame);
+      return;
+    }
+  }
+  for (const PortId to : segment.ports) {
+    if (to != from) transfer(from, to, frame);
+  }
+}
+
+void Network::transfer(PortId from, PortId to, const std::shared_ptr<const Frame>& frame) {
+  Segment& segment = segments_[ports_[to].segment];
+  const bool same_segment = ports_[from].segment == ports_[to].segment;
+  if (same_segment && ports_[from].side != ports_[to].side) return;
+  if (blocked_.contains({from, to})) return;
+  if (segment.filter && !segment.filter(from, to, *frame)) return;
+  if (segment.loss > 0 && random_.chance(segment.loss)) return;
+  Duration delay = segment.delay;
+  if (segment.jitter.count() > 0) delay += Duration{random_.between(0, segment.jitter.count())};
+  schedule(now_ + delay, Order::kFrame, [this, to, frame] { arrive(to, *frame); });
+}
+
+void Network::arrive(PortId to, const Frame& frame) {
+  const Port& port = ports_[to];
+  if (!port.plugged) return;
+  if (port.host == kNoHost) {
+    arrive_at_client(clients_[port.client], frame);
+  } else {
+    arrive_at_host(port, frame);
+  }
+}
+
+void Network::arrive_at_host(const Port& port, const Frame& frame) {
+  if (!hosts_[port.host]->carpdevs[port.carpdev].admin_up) return;
+  if (const auto echo = parse_echo(frame)) {
+    answer_echo(port, *echo);
+    return;
+  }
+  // What the engine's socket filter lets through: ARP and protocol 112.
+  const std::uint16_t type =
+      frame.size() < wire::kEthernetHeader
+          ? std::uint16_t{0}
+          : static_cast<std::uint16_t>((std::uint32_t{frame[12]} << 8) | frame[13]);
+  const auto has = [&](std::size_t at) {
+    return frame.size() <= at || frame[at] == wire::kProtocolCarp;
+  };
+  const bool wanted = type == wire::kEtherTypeArp || (type == wire::kEtherTypeIpv4 && has(23)) ||
+                      (type == wire::kEtherTypeIpv6 && has(20));
+  if (wanted) deliver(port.host, port.carpdev, frame);
+}
+
+// The kernel of a router: answers what comes to a VIP whose interface is up.
+void Network::answer_echo(const Port& port, const Echo& echo) {
+  SimHost& h = *hosts_[port.host];
+  if (!h.core || echo.reply || (h.paused && *h.paused == Pause::kMachine)) return;
+  for (std::size_t i = 0; i < h.vhosts.size(); ++i) {
+    const core::Vhost* v = h.core->vhost(static_cast<core::VhostId>(i));
+    if (v == nullptr || !h.vhosts[i].up || v->carpdev() != port.carpdev ||
+        v->mac() != echo.destination_mac || !v->owns(echo.destination)) {
+      continue;
+    }
+    const Echo reply{.reply = true,
+                     .destination_mac = echo.source_mac,
+                     .source_mac = v->mac(),
+                     .destination = echo.source,
+                     .source = echo.destination,
+                     .sequence = echo.sequence};
+    forward(h.carpdevs[port.carpdev].port, std::make_shared<const Frame>(write_echo(reply)));
+    return;
+  }
+}
+
+// --- clients ---------------------------------------------------------------------------------
+
+std::optional<wire::MacAddress> Network::neighbour(ClientId client,
+                                                   const wire::IpAddress& address) const {
+  const auto& table = clients_[client].neighbours;
+  const auto found = table.find(address);
+  return found == table.end() ? std::nullopt : std::optional(found->second);
+}
+
+void Network::forget_neighbour(ClientId client, const wire::IpAddress& address) {
+  clients_[client].neighbours.erase(address);
+}
+
+void Network::arrive_at_client(Client& client, const Frame& frame) {
+  if (const auto echo = parse_echo(frame)) {
+    if (!echo->reply || echo->destination_mac != client.mac) return;
+    const auto ping = static_cast<PingId>(echo->sequence >> 32);
+    ++pings_[ping].probes[echo->sequence & 0xffffffff].replies;
+    return;
+  }
+  if (const auto arp = wire::parse_arp(frame)) {
+    const bool reply = arp->operation == wire::ArpOperation::kReply;
+    if (reply && arp->ethernet_destination == client.mac) ++client.arp_replies;
+    const bool announcement = arp->ethernet_destination == wire::kBroadcastMac &&
+                              arp->is_gratuitous() && !is_group(arp->sender_mac);
+    if ((reply && arp->ethernet_destination == client.mac) || announcement) {
+      learn(client, wire::IpAddress::from(arp->sender), arp->sender_mac);
+    }
+    return;
+  }
+  if (const auto na = parse_neighbour_advertisement(frame)) {
+    learn(client, wire::IpAddress::from(na->target), na->mac);
+  }
+}
+
+void Network::learn(Client& client, const wire::IpAddress& address, const wire::MacAddress& mac) {
+  client.neighbours[address] = mac;
+  for (Ping& ping : pings_) {
+    if (&clients_[ping.client] != &client || ping.vip != address || !ping.unresolved) continue;
+    const std::uint64_t index = *ping.unresolved;
+    ping.unresolved.reset();
+    send_probe(ping, index);
+  }
+}
+
+PingId Network::ping(ClientId client, const wire::IpAddress& vip, Duration every) {
+  pings_.push_back({.client = client, .vip = vip, .every = every});
+  const PingId id = pings_.size() - 1;
+  at(now_, [this, id] { ping_tick(id); });
+  return id;
+}
+
+void Network::ping_tick(PingId id) {
+  Ping& ping = pings_[id];
+  if (!ping.running) return;
+  ping.probes.push_back({.at = now_});
+  send_probe(ping, ping.probes.size() - 1);
+  at(now_ + ping.every, [this, id] { ping_tick(id); });
+}
+
+void Network::send_probe(Ping& ping, std::uint64_t index) {
+  Client& client = clients_[ping.client];
+  const auto known = client.neighbours.find(ping.vip);
+  if (known == client.neighbours.end()) {
+    ping.unresolved = index;
+    resolve(client, ping.vip);
+    return;
+  }
+  const auto id = static_cast<std::uint64_t>(&ping - pings_.data());
+  const Echo echo{.destination_mac = known->second,
+                  .source_mac = client.mac,
+                  .destination = ping.vip,
+                  .source = client.address,
+                  .sequence = (id << 32) | index};
+  forward(client.port, std::make_shared<const Frame>(write_echo(echo)));
+}
+
+void Network::resolve(Client& client, const wire::IpAddress& vip) {
+  if (vip.family == wire::Family::kIpv4) {
+    Frame frame(wire::kArpFrame);
+    wire::write_arp(frame, wire::Arp{.operation = wire::ArpOperation::kRequest,
+                                     .ethernet_source = client.mac,
+                                     .ethernet_destination = wire::kBroadcastMac,
+                                     .sender_mac = client.mac,
+                                     .sender = client.address.v4(),
+                                     .target_mac = {},
+                                     .target = vip.v4()});
+    forward(client.port, std::make_shared<const Frame>(std::move(frame)));
+    return;
+  }
+  // Neighbour solicitations are answered by the routers' kernels, whose VIP interface has the
+  // virtual MAC, and not by the core: the answer is made here.
+  for (const std::unique_ptr<SimHost>& h : hosts_) {
+    for (std::size_t i = 0; h->core && i < h->vhosts.size(); ++i) {
+      const core::Vhost* v = h->core->vhost(static_cast<core::VhostId>(i));
+      const CarpdevSpec& dev = h->carpdevs[h->vhosts[i].carpdev];
+      if (v == nullptr || !h->vhosts[i].up || !v->owns(vip) ||
+          ports_[dev.port].segment != ports_[client.port].segment) {
+        continue;
+      }
+      Frame frame(wire::kNeighbourAdvertisementFrame);
+      wire::write_unsolicited_na(frame, v->mac(), vip.v6(), true);
+      forward(dev.port, std::make_shared<const Frame>(std::move(frame)));
+    }
+  }
+}
+
+PingResult Network::ping_result(PingId id) const {
+  PingResult result;
+  for (const Probe& probe : pings_[id].probes) {
+    ++result.sent;
+    if (probe.replies > 0) ++result.answered;
+    if (probe.replies > 1) ++result.twice;
+    if (probe.replies == 0 && now_ - probe.at >= kAnswerTime) {
+      ++result.lost;
+      if (!result.first_lost) result.first_lost = probe.at;
+      result.last_lost = probe.at;
+    }
+  }
+  return result;
+}
+
+}  // namespace carp::sim

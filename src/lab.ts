@@ -1,0 +1,161 @@
+#!/usr/bin/env node
+/**
+ * The lab: the composition root. Outside it only starts itself again inside namespaces; inside it
+ * builds the network, tells the story and reports. With --agent it is a hand of the lab inside one
+ * host. Main thread; pings and captures have their own, in the addon.
+ */
+import {mkdirSync} from "node:fs";
+import {join, resolve} from "node:path";
+import {createInterface} from "node:readline";
+import {fileURLToPath} from "node:url";
+import {Agent} from "./app/lab/agent.ts";
+import type {LabNetwork} from "./app/lab/network.ts";
+import {type LabOptions, labHelp, parseLabOptions} from "./app/lab/options.ts";
+import {runScenario} from "./app/lab/run.ts";
+import {exitCodes} from "./core/exit-codes.ts";
+import {parseRequest} from "./core/lab/agent-protocol.ts";
+import {renderReport} from "./core/lab/report.ts";
+import type {NetworkSpec} from "./core/lab/scenario.ts";
+import {colourPainter, plainPainter} from "./core/lab/text.ts";
+import {startCapture, startProber} from "./io/addon.ts";
+import {enterNamespaces, type Inside} from "./io/lab/launch.ts";
+import {NamespaceNetwork} from "./io/lab/namespace-network.ts";
+import {LineAudience, ScreenAudience} from "./io/lab/terminal.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const scenarios = join(root, "board/sim/scenarios");
+const node = [process.execPath, ...process.execArgv];
+const program = (name: string) => [...node, join(root, "dist/src", name)];
+
+/** 2 ms between pings: fine enough to see a hand-over, light enough for two cores. */
+const pingIntervalUs = 2000;
+
+const monotonicUs = () => Number(process.hrtime.bigint() / 1000n);
+
+/** Lines in, lines out, until standard input ends. */
+async function runAgent(): Promise<number> {
+    const agent = new Agent({startProber, startCapture, now: monotonicUs});
+    const answer = (reply: unknown) => process.stdout.write(`${JSON.stringify(reply)}\n`);
+    const timer = setInterval(() => {
+        if (agent.live) answer(agent.strips());
+    }, 100);
+    for await (const line of createInterface({input: process.stdin})) {
+        const request = parseRequest(line);
+        if (request === null) continue;
+        try {
+            answer(agent.handle(request));
+        } catch (error) {
+            const message = error instanceof Error ? error.message : String(error);
+            answer({kind: "failed", id: request.id, message});
+        }
+    }
+    clearInterval(timer);
+    agent.stop();
+    return exitCodes.ok;
+}
+
+/** How a person looks around in a network that was kept. */
+async function keepLines(inside: Inside, network: LabNetwork): Promise<readonly string[]> {
+    const enter = await inside.entering();
+    const hosts = network.spec.hosts.map(
+        ({name}) => `  ${enter} ip netns exec ${name} ${process.env["SHELL"] ?? "sh"}`,
+    );
+    const daemons = network.spec.hosts
+        .filter(({config}) => config !== null)
+        .map(({name}) => {
+            const run = network instanceof NamespaceNetwork ? network.runDirectory(name) : "";
+            return `  ${enter} ${program("carpctl.js").join(" ")} --run-dir ${run} show carp`;
+        });
+    return [
+        "",
+        "The network keeps running until ^C. A shell on a host:",
+        ...hosts,
+        "The daemons:",
+        ...daemons,
+    ];
+}
+
+async function runLab(options: LabOptions, inside: Inside): Promise<number> {
+    const output = options.json ? process.stderr : process.stdout;
+    const coloured =
+        output.isTTY && (process.env["NO_COLOR"] ?? "") === "" && process.env["TERM"] !== "dumb";
+    const paint = coloured ? colourPainter : plainPainter;
+    const live = output.isTTY && !options.fast && !options.json && process.env["TERM"] !== "dumb";
+    const screen = live ? new ScreenAudience(output, paint) : null;
+    const createNetwork = (spec: NetworkSpec, part: string) =>
+        NamespaceNetwork.create({
+            spec,
+            scenarios,
+            directory: join("/run/lab", part),
+            carpd: program("carpd.js"),
+            agent: [...program("lab.js"), "--agent"],
+            intervalUs: pingIntervalUs,
+            live,
+            pcap:
+                options.pcap === null
+                    ? null
+                    : {folder: resolve(options.pcap), prefix: part === "" ? "" : `${part}-`},
+        });
+    const {report, kept, logs} = await runScenario({
+        scenario: options.scenario,
+        fast: options.fast,
+        keep: options.keep,
+        audience: screen ?? new LineAudience(output, paint),
+        createNetwork,
+    });
+    screen?.end();
+    output.write(`\n${renderReport(paint, report).join("\n")}\n`);
+    for (const log of logs) output.write(`\nlast lines of carpd on ${log}\n`);
+    if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+    if (kept !== null) {
+        output.write(`${(await keepLines(inside, kept)).join("\n")}\n`);
+        await inside.untilInterrupted();
+    }
+    return report.ok ? 0 : 1;
+}
+
+/** The folder for captures must be one that outlives the lab. Exit code, or undefined: fine. */
+function preparePcap(folder: string): number | undefined {
+    const path = resolve(folder);
+    if (path === "/run" || path.startsWith("/run/")) {
+        process.stderr.write("lab: --pcap: /run is the lab's own and vanishes with it\n");
+        return exitCodes.usage;
+    }
+    try {
+        mkdirSync(path, {recursive: true});
+        return undefined;
+    } catch (error) {
+        process.stderr.write(`lab: --pcap: ${error instanceof Error ? error.message : error}\n`);
+        return exitCodes.cannotCreate;
+    }
+}
+
+async function main(): Promise<number> {
+    const parsed = parseLabOptions(process.argv.slice(2));
+    if (!parsed.ok) {
+        process.stderr.write(`lab: ${parsed.error} (see --help)\n`);
+        return exitCodes.usage;
+    }
+    const options = parsed.value;
+    if (options.help) {
+        process.stdout.write(labHelp);
+        return exitCodes.ok;
+    }
+    if (options.agent) {
+        const code = await runAgent();
+        // Nothing of it is worth waiting for once its captures are on the disk.
+        process.exit(code);
+    }
+    const refused = options.pcap === null ? undefined : preparePcap(options.pcap);
+    if (refused !== undefined) return refused;
+    const entry = await enterNamespaces();
+    if (entry.kind === "inside") return await runLab(options, entry.inside);
+    const {reason, remedy} = entry.refusal;
+    process.stderr.write(
+        `lab: no network namespaces here: ${reason}\nlab: this would allow them: ${remedy}\n`,
+    );
+    return exitCodes.unavailable;
+}
+
+process.exitCode = await main();
+if (process.exitCode !== 0) process.exit();
