@@ -4,10 +4,9 @@
  * builds the network, tells the story and reports. With --agent it is a hand of the lab inside one
  * host. Main thread; pings and captures have their own, in the addon.
  */
-import {mkdirSync} from "node:fs";
-import {join, resolve} from "node:path";
+import {accessSync, constants, existsSync, mkdirSync} from "node:fs";
+import {dirname, join, resolve} from "node:path";
 import {createInterface} from "node:readline";
-import {fileURLToPath} from "node:url";
 import {Agent} from "./app/lab/agent.ts";
 import type {LabNetwork} from "./app/lab/network.ts";
 import {type LabOptions, labHelp, parseLabOptions} from "./app/lab/options.ts";
@@ -17,12 +16,13 @@ import {parseRequest} from "./core/lab/agent-protocol.ts";
 import {renderReport} from "./core/lab/report.ts";
 import type {NetworkSpec} from "./core/lab/scenario.ts";
 import {colourPainter, plainPainter} from "./core/lab/text.ts";
-import {startCapture, startProber} from "./io/addon.ts";
+import {loadAddon} from "./io/addon.ts";
 import {enterNamespaces, type Inside} from "./io/lab/launch.ts";
 import {NamespaceNetwork} from "./io/lab/namespace-network.ts";
 import {LineAudience, ScreenAudience} from "./io/lab/terminal.ts";
+import {projectRoot} from "./io/version.ts";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
+const root = projectRoot();
 const scenarios = join(root, "board/sim/scenarios");
 const node = [process.execPath, ...process.execArgv];
 const program = (name: string) => [...node, join(root, "dist/src", name)];
@@ -34,6 +34,7 @@ const monotonicUs = () => Number(process.hrtime.bigint() / 1000n);
 
 /** Lines in, lines out, until standard input ends. */
 async function runAgent(): Promise<number> {
+    const {startProber, startCapture} = loadAddon();
     const agent = new Agent({startProber, startCapture, now: monotonicUs});
     const answer = (reply: unknown) => process.stdout.write(`${JSON.stringify(reply)}\n`);
     const timer = setInterval(() => {
@@ -114,6 +115,13 @@ async function runLab(options: LabOptions, inside: Inside): Promise<number> {
     return report.ok ? 0 : 1;
 }
 
+/** Not mkdirSync's own `recursive`: Node 20 never returns from that where /proc refuses a name. */
+function makeFolder(path: string): void {
+    if (existsSync(path)) return;
+    makeFolder(dirname(path));
+    mkdirSync(path);
+}
+
 /** The folder for captures must be one that outlives the lab. Exit code, or undefined: fine. */
 function preparePcap(folder: string): number | undefined {
     const path = resolve(folder);
@@ -122,7 +130,8 @@ function preparePcap(folder: string): number | undefined {
         return exitCodes.usage;
     }
     try {
-        mkdirSync(path, {recursive: true});
+        makeFolder(path);
+        accessSync(path, constants.W_OK);
         return undefined;
     } catch (error) {
         process.stderr.write(`lab: --pcap: ${error instanceof Error ? error.message : error}\n`);

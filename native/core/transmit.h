@@ -16,7 +16,8 @@ enum class TransmitKind : std::uint8_t {
   kFarewell,
   kAnnouncement,  // gratuitous ARP request or neighbour advertisement
   kArpReply,
-  kProbe,  // shows whether a carpdev that refused frames takes them again
+  kProbe,  // of the host itself, from the physical MAC: shows whether a carpdev that refused frames
+           // takes them again, or asks for a VIP that was just let go
 };
 
 inline constexpr VhostId kNoVhost = 0xffff;

@@ -245,6 +245,7 @@ void Vhost::become(Instant now, VhostState to, Cause cause, const wire::IpAddres
   farewell_at_.reset();
   tie_peer_.reset();
   reannounced_.reset();
+  question_pending_ = false;
   advertisement_at_.reset();
   master_down_at_.reset();
   if (to == VhostState::kMaster) {
@@ -278,6 +279,7 @@ void Vhost::step_down(Instant now, Cause cause, const wire::IpAddress* peer) {
   become(now, VhostState::kBackup, cause, peer);
   if (peer != nullptr) {
     master_ = *peer;
+    question_pending_ = config_.mac == MacMode::kVirtual;
   } else {
     master_.reset();
   }
@@ -308,6 +310,7 @@ void Vhost::finish_handover(Instant now, HandoverPhase phase, const wire::IpAddr
   report_handover(now, phase, peer);
   const VhostState target = handover_target_;
   become(now, target, handover_cause_, peer);
+  question_pending_ = peer != nullptr && config_.mac == MacMode::kVirtual;
   if (target == VhostState::kBackup && peer != nullptr) master_ = *peer;
 }
 

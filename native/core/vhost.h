@@ -134,6 +134,7 @@ class Vhost {
   void note_own_counter();
   bool next_advertisement(Transmit* out);
   bool next_announcement(Transmit* out);
+  bool next_question(Transmit* out);
   bool target(std::size_t index, wire::IpAddress* destination) const;
   bool write_advertisement(Transmit* out, const wire::IpAddress& destination);
   wire::IpAddress source_towards(const wire::IpAddress& destination) const;
@@ -174,6 +175,7 @@ class Vhost {
   bool scheduled_ = false;  // the round is a periodic one and due_ the time that was meant
   Instant due_;
   bool announce_pending_ = false;
+  bool question_pending_ = false;  // see next_question()
   std::size_t announce_cursor_ = 0;
   std::uint8_t announcements_left_ = 0;
   bool interface_changed_ = false;

@@ -153,7 +153,10 @@ void Vhost::act_as_backup(Instant now, const wire::ReceivedAdvertisement& receiv
     promote(now, judgement.cause, &received.source);
     return;
   }
-  master_ = received.source;
+  // On a dual-stack vhid the master is known by its IPv4 address as long as that is heard.
+  const bool known_by_ipv4 =
+      last_ipv4_ && now - *last_ipv4_ < master_down_interval(config_.advbase_s, config_.advskew);
+  if (received.source.family == wire::Family::kIpv4 || !known_by_ipv4) master_ = received.source;
   master_down_at_ = now + master_down_interval(config_.advbase_s, config_.advskew);
 }
 
@@ -211,7 +214,10 @@ void Vhost::act_as_master(Instant now, const wire::ReceivedAdvertisement& receiv
     step_down(now, judgement.cause, &received.source);
     // A UCarp winner answers our last advertisement with gratuitous ARP; without it clients would
     // keep the virtual MAC, which UCarp does not own (spec 9.2).
-    if (is_ucarp(received.ethernet_source, config_.vhid)) begin_round(Round::kLastWord);
+    if (is_ucarp(received.ethernet_source, config_.vhid)) {
+      begin_round(Round::kLastWord);
+      question_pending_ = false;  // a UCarp has no virtual MAC to answer from
+    }
     return;
   }
   if (!heard.is_farewell()) note_second_master(now, received.source);

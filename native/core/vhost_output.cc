@@ -32,6 +32,7 @@ bool Vhost::take_interface_change(bool* up) {
 
 bool Vhost::next_transmit(Transmit* out) {
   if (round_ != Round::kNone && next_advertisement(out)) return true;
+  if (question_pending_ && next_question(out)) return true;
   return announce_pending_ && next_announcement(out);
 }
 
@@ -121,6 +122,33 @@ bool Vhost::next_announcement(Transmit* out) {
           ? wire::write_arp(out->octets, wire::gratuitous_request(mac(), vip.v4()))
           : wire::write_unsolicited_na(out->octets, mac(), vip.v6(), shared_->options.router);
   return true;
+}
+
+// What we forwarded between the new master's first frame and our hearing of it told the switches
+// that the virtual MAC is still here, and they would send it here until the master's next
+// advertisement. Asking for a VIP makes the master answer from the virtual MAC, and that answer
+// passes exactly the switches between it and us. No other host takes notice.
+bool Vhost::next_question(Transmit* out) {
+  question_pending_ = false;
+  for (const wire::Prefix& vip : config_.vips) {
+    const wire::Family family = vip.address.family;
+    const wire::IpAddress from = source(family);
+    const bool v4 = family == wire::Family::kIpv4;
+    if (!v4 && (from.is_unspecified() || has_family(wire::Family::kIpv4))) continue;
+    *out = Transmit{.kind = TransmitKind::kProbe, .carpdev = dev_};
+    out->length = v4 ? wire::write_arp(out->octets,
+                                       wire::Arp{.operation = wire::ArpOperation::kRequest,
+                                                 .ethernet_source = device_.mac,
+                                                 .ethernet_destination = wire::kBroadcastMac,
+                                                 .sender_mac = device_.mac,
+                                                 .sender = from.v4(),
+                                                 .target_mac = {},
+                                                 .target = vip.address.v4()})
+                     : wire::write_solicitation(out->octets, device_.mac, from.v6(),
+                                                vip.address.v6());
+    return true;
+  }
+  return false;
 }
 
 void Vhost::note_sent(const Transmit& sent, SendResult result) {

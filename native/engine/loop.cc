@@ -41,6 +41,8 @@ sys::Status Loop::open(const StartOptions& options) {
   if (!(status = monitor_.open()).ok()) return status;
   if (!(status = poller_.open()).ok()) return status;
   if (!(status = timer_.open()).ok()) return status;
+  const auto wake = [this] { channel_->wakeup.signal(); };
+  if (!(status = links_.start(wake, options.realtime_priority)).ok()) return status;
   if (!(status = sender_.open_sender()).ok()) return status;
   const sys::BpfProgram program = sys::build_any_arp_filter(sys::ArpDelivery::kUnicastOnly);
   if (!(status = unicast_arp_.open(ETH_P_ARP, 0, program)).ok()) return status;

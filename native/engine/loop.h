@@ -16,6 +16,7 @@
 
 #include "core/host.h"
 #include "engine/lateness.h"
+#include "engine/link_worker.h"
 #include "engine/messages.h"
 #include "engine/port.h"
 #include "engine/ring.h"
@@ -69,6 +70,7 @@ class Loop {
     IfName carpdev{};
     std::size_t port = 0;
     std::unique_ptr<sys::VirtualInterface> interface;
+    Wanted wanted = std::make_shared<std::atomic<bool>>(false);
     bool removing = false;
     bool made = false;                        // the virtual interface exists
     std::optional<core::Instant> make_after;  // after a failure
@@ -103,6 +105,8 @@ class Loop {
   void rebuild_arp(std::size_t port);
   void switch_interface(const core::InterfaceChange& change);
   void release(core::VhostId id);
+  void remove_interface(Slot& slot);
+  void take_link_failures();
   bool is_vip(const wire::IpAddress& address) const;
   void watch_janitor();
   void start_janitor_again();
@@ -134,6 +138,7 @@ class Loop {
   sys::NetlinkClient netlink_;
   sys::JanitorClient janitor_;
   std::optional<sys::SysctlKeeper> sysctls_;
+  LinkWorker links_;
   sys::PacketSocket sender_;
   sys::PacketSocket unicast_arp_;  // requests sent to a virtual MAC arrive on the macvlan
 

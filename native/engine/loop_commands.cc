@@ -162,6 +162,7 @@ void Loop::admin(const Command& command) {
 
 // What is left to do at the end of a turn.
 void Loop::settle() {
+  take_link_failures();
   make_one_interface();
   if (pending_config_) apply_configuration();
   flush();
@@ -177,10 +178,10 @@ void Loop::settle() {
 
 void Loop::finish() {
   for (const std::unique_ptr<Slot>& slot : slots_) {
-    if (!slot) continue;
-    const sys::Status status = slot->interface->remove();
-    if (!status.ok()) report("INTERFACE_FAILED", status);
+    if (slot) remove_interface(*slot);
   }
+  links_.stop();
+  take_link_failures();
   const sys::Status status = sysctls_->restore_all();
   if (!status.ok()) report("SYSCTL_FAILED", status);
   janitor_.finish();

@@ -178,6 +178,16 @@ void Loop::forget_interface(int ifindex) {
 void Loop::switch_interface(const core::InterfaceChange& change) {
   Slot& slot = *slots_[change.vhost];
   if (!slot.made) return;
+  slot.wanted->store(change.up, std::memory_order_seq_cst);
+  if (!change.up) {
+    const int ifindex = slot.interface->hand_off_down();
+    if (ifindex != 0 && links_.take_down(ifindex, slot.wanted)) return;
+    if (ifindex != 0) {
+      const sys::Status down = netlink_.set_link_down(ifindex);
+      if (!down.ok()) report("INTERFACE_FAILED", down);
+      return;
+    }
+  }
   const sys::Status status = change.up ? slot.interface->up() : slot.interface->down();
   if (status.ok()) return;
   report("INTERFACE_FAILED", status);
@@ -198,8 +208,7 @@ void Loop::rebuild_arp(std::size_t index) {
 
 void Loop::release(core::VhostId id) {
   const std::size_t index = slots_[id]->port;
-  const sys::Status status = slots_[id]->interface->remove();
-  if (!status.ok()) report("INTERFACE_FAILED", status);
+  remove_interface(*slots_[id]);
   slots_[id].reset();
   rebuild_arp(index);
   const auto uses = [index](const std::unique_ptr<Slot>& slot) {
@@ -209,6 +218,25 @@ void Loop::release(core::VhostId id) {
   ports_[index]->close(poller_);
   host_.remove_carpdev(now_, ports_[index]->id());
   ports_[index].reset();
+}
+
+// Deleting waits for the kernel as well. The name is free a moment later; a new interface of the
+// same name and owner replaces it in any case (VirtualInterface::create).
+void Loop::remove_interface(Slot& slot) {
+  slot.wanted->store(false, std::memory_order_seq_cst);
+  const int ifindex = slot.interface->ifindex();
+  const bool is_virtual = slot.interface->mode() == sys::MacMode::kVirtual;
+  if (ifindex != 0 && is_virtual && links_.remove(ifindex)) {
+    slot.interface->forget();
+    return;
+  }
+  const sys::Status status = slot.interface->remove();
+  if (!status.ok()) report("INTERFACE_FAILED", status);
+}
+
+void Loop::take_link_failures() {
+  sys::Status failed;
+  while (links_.take_failure(&failed)) report("INTERFACE_FAILED", failed);
 }
 
 // --- janitor ---------------------------------------------------------------------------------

@@ -31,5 +31,8 @@ struct NeighbourAdvertisement {
 };
 std::optional<NeighbourAdvertisement> parse_neighbour_advertisement(
     std::span<const std::uint8_t> frame);
+// The target of a neighbour solicitation and the MAC that asks.
+std::optional<NeighbourAdvertisement> parse_neighbour_solicitation(
+    std::span<const std::uint8_t> frame);
 
 }  // namespace carp::sim

@@ -146,8 +146,7 @@ void Network::admin(HostId host, core::VhostId vhost, core::AdminAction action) 
 
 void Network::configure(HostId host, core::VhostId vhost, const core::VhostConfig& config) {
   hosts_[host]->vhosts[vhost].config = config;
-  command(host,
-          [=](core::Host& core, Instant now) { core.configure_vhost(now, vhost, config); });
+  command(host, [=](core::Host& core, Instant now) { core.configure_vhost(now, vhost, config); });
 }
 
 void Network::drain(HostId host) {

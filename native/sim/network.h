@@ -117,8 +117,10 @@ class Network {
 
   void set_plugged(PortId port, bool plugged);
   void set_admin_up(HostId host, core::CarpdevId carpdev, bool up);
-  // Ports of one segment reach each other only on the same side; 0 at first.
+  // A segment may be several switches in a chain; a port hangs on number 0 at first. A split cuts
+  // the cables between them. Each switch learns for itself, also across the cut.
   void set_side(PortId port, int side) { ports_[port].side = side; }
+  void set_split(SegmentId segment, bool split) { segments_[segment].split = split; }
   void set_blocked(PortId from, PortId to, bool blocked);
   void set_filter(SegmentId segment, Filter filter) { segments_[segment].filter = filter; }
   void set_loss(SegmentId segment, std::uint32_t per_million) {
@@ -176,8 +178,7 @@ class Network {
     std::uint64_t sequence;
     std::function<void()> run;
     bool operator>(const Pending& other) const {
-      return std::tie(at.us, order, sequence) >
-             std::tie(other.at.us, other.order, other.sequence);
+      return std::tie(at.us, order, sequence) > std::tie(other.at.us, other.order, other.sequence);
     }
   };
   struct Port {
@@ -190,7 +191,8 @@ class Network {
   };
   struct Segment {
     std::vector<PortId> ports;
-    std::map<wire::MacAddress, PortId> learnt;
+    std::map<std::pair<int, wire::MacAddress>, PortId> learnt;  // by switch
+    bool split = false;
     Filter filter;
     std::uint32_t loss = 0;
     Duration delay{50};
@@ -252,11 +254,14 @@ class Network {
   void record(HostId host, const core::Transmit& transmit, SegmentId segment, const Frame& frame);
   void check_sent(HostId host, const Sent& sent);
   void forward(PortId from, const std::shared_ptr<const Frame>& frame);
+  void through_switch(PortId from, int side, bool over_trunk,
+                      const std::shared_ptr<const Frame>& frame);
   void transfer(PortId from, PortId to, const std::shared_ptr<const Frame>& frame);
   void arrive(PortId to, const Frame& frame);
   void arrive_at_host(const Port& port, const Frame& frame);
   void arrive_at_client(Client& client, const Frame& frame);
   void answer_echo(const Port& port, const Echo& echo);
+  void answer_solicitation(const Port& port, const NeighbourAdvertisement& asked);
   void deliver(HostId host, core::CarpdevId carpdev, const Frame& frame);
   core::LinkState link(HostId host, core::CarpdevId carpdev) const;
   void link_changed(HostId host, core::CarpdevId carpdev);

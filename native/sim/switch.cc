@@ -74,30 +74,45 @@ void Network::inject_at(Instant when, PortId from, Frame frame) {
 }
 
 void Network::forward(PortId from, const std::shared_ptr<const Frame>& frame) {
+  if (ports_[from].plugged) through_switch(from, ports_[from].side, false, frame);
+}
+
+void Network::through_switch(PortId from, int side, bool over_trunk,
+                             const std::shared_ptr<const Frame>& frame) {
   Segment& segment = segments_[ports_[from].segment];
-  if (!ports_[from].plugged) return;
+  const bool trunk = !segment.split && !over_trunk;
   wire::MacAddress destination;
   wire::MacAddress source;
   wire::Reader in(*frame);
   in.copy(destination.octets);
   in.copy(source.octets);
-  segment.learnt[source] = from;
+  segment.learnt[{side, source}] = from;
   if (!is_group(destination)) {
-    const auto known = segment.learnt.find(destination);
+    const auto known = segment.learnt.find({side, destination});
     if (known != segment.learnt.end()) {
-      if (known->second != from) transfer(from, known->second, frame);
+      const PortId to = known->second;
+      if (ports_[to].side == side) {
+        if (to != from) transfer(from, to, frame);
+      } else if (trunk) {
+        through_switch(from, ports_[to].side, true, frame);
+      }
       return;
     }
   }
+  std::set<int> others;
   for (const PortId to : segment.ports) {
-    if (to != from) transfer(from, to, frame);
+    if (ports_[to].side != side) {
+      others.insert(ports_[to].side);
+    } else if (to != from) {
+      transfer(from, to, frame);
+    }
   }
+  if (!trunk) return;
+  for (const int other : others) through_switch(from, other, true, frame);
 }
 
 void Network::transfer(PortId from, PortId to, const std::shared_ptr<const Frame>& frame) {
   Segment& segment = segments_[ports_[to].segment];
-  const bool same_segment = ports_[from].segment == ports_[to].segment;
-  if (same_segment && ports_[from].side != ports_[to].side) return;
   if (blocked_.contains({from, to})) return;
   if (segment.filter && !segment.filter(from, to, *frame)) return;
   if (segment.loss > 0 && random_.chance(segment.loss)) return;
@@ -120,6 +135,10 @@ void Network::arrive_at_host(const Port& port, const Frame& frame) {
   if (!hosts_[port.host]->carpdevs[port.carpdev].admin_up) return;
   if (const auto echo = parse_echo(frame)) {
     answer_echo(port, *echo);
+    return;
+  }
+  if (const auto asked = parse_neighbour_solicitation(frame)) {
+    answer_solicitation(port, *asked);
     return;
   }
   // What the engine's socket filter lets through: ARP and protocol 112.
@@ -153,6 +172,23 @@ void Network::answer_echo(const Port& port, const Echo& echo) {
                      .sequence = echo.sequence};
     forward(h.carpdevs[port.carpdev].port, std::make_shared<const Frame>(write_echo(reply)));
     return;
+  }
+}
+
+// Neighbour solicitations for a VIP are the kernel's, whose interface has the virtual MAC.
+void Network::answer_solicitation(const Port& port, const NeighbourAdvertisement& asked) {
+  const SimHost& h = *hosts_[port.host];
+  if (!h.core || (h.paused && *h.paused == Pause::kMachine)) return;
+  for (std::size_t i = 0; i < h.vhosts.size(); ++i) {
+    const core::Vhost* v = h.core->vhost(static_cast<core::VhostId>(i));
+    if (v == nullptr || !h.vhosts[i].up || v->carpdev() != port.carpdev ||
+        !v->owns(wire::IpAddress::from(asked.target))) {
+      continue;
+    }
+    Frame frame(wire::kNeighbourAdvertisementFrame);
+    wire::write_unsolicited_na(frame, v->mac(), asked.target, true);
+    std::copy(asked.mac.octets.begin(), asked.mac.octets.end(), frame.begin());
+    forward(h.carpdevs[port.carpdev].port, std::make_shared<const Frame>(std::move(frame)));
   }
 }
 
@@ -246,21 +282,9 @@ void Network::resolve(Client& client, const wire::IpAddress& vip) {
     forward(client.port, std::make_shared<const Frame>(std::move(frame)));
     return;
   }
-  // Neighbour solicitations are answered by the routers' kernels, whose VIP interface has the
-  // virtual MAC, and not by the core: the answer is made here.
-  for (const std::unique_ptr<SimHost>& h : hosts_) {
-    for (std::size_t i = 0; h->core && i < h->vhosts.size(); ++i) {
-      const core::Vhost* v = h->core->vhost(static_cast<core::VhostId>(i));
-      const CarpdevSpec& dev = h->carpdevs[h->vhosts[i].carpdev];
-      if (v == nullptr || !h->vhosts[i].up || !v->owns(vip) ||
-          ports_[dev.port].segment != ports_[client.port].segment) {
-        continue;
-      }
-      Frame frame(wire::kNeighbourAdvertisementFrame);
-      wire::write_unsolicited_na(frame, v->mac(), vip.v6(), true);
-      forward(dev.port, std::make_shared<const Frame>(std::move(frame)));
-    }
-  }
+  Frame frame(wire::kNeighbourSolicitationFrame);
+  wire::write_solicitation(frame, client.mac, client.address.v6(), vip.v6());
+  forward(client.port, std::make_shared<const Frame>(std::move(frame)));
 }
 
 PingResult Network::ping_result(PingId id) const {

@@ -31,12 +31,11 @@ constexpr int kPriority = 1;
 
 /// All that would make this host look like a MASTER goes first, all at once; then the rest.
 bool clean_up(NetlinkClient& netlink, const JanitorLedger& ledger) {
-  bool clean = netlink.set_links_down(ledger.macvlans).ok();
+  bool clean = netlink.delete_links(ledger.macvlans).ok();
   for (const JanitorAddress& address : ledger.addresses) {
     const Status status = netlink.delete_address(address.ifindex, address.prefix);
     clean = clean && (status.ok() || status.error == EADDRNOTAVAIL || status.error == ENODEV);
   }
-  clean = netlink.delete_links(ledger.macvlans).ok() && clean;
   for (auto change = ledger.sysctls.rbegin(); change != ledger.sysctls.rend(); ++change) {
     clean = restore_sysctl(change->path, change->ours, change->original).ok() && clean;
   }

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -51,6 +52,11 @@ std::size_t receive(int fd, std::span<std::uint8_t> buffer) {
     }
     return static_cast<std::size_t>(got);
   }
+}
+
+/// A group (IFLA_GROUP) that no other process on this host uses: nobody else's numbers start so.
+std::uint32_t own_link_group() {
+  return 0x6361'0000U | (static_cast<std::uint32_t>(::getpid()) & 0xffff);
 }
 
 std::span<const std::uint8_t> address_octets(const wire::IpAddress& address) {
@@ -251,22 +257,28 @@ Status NetlinkClient::for_each_link(const char* op, std::span<const int> ifindex
   return first;
 }
 
-Status NetlinkClient::set_links_down(std::span<const int> ifindexes) {
-  return for_each_link("link down", ifindexes,
-                       [](NetlinkBuilder& builder, std::uint32_t sequence, int ifindex) {
-                         ifinfomsg fixed = link_header(ifindex);
-                         fixed.ifi_change = IFF_UP;
-                         builder.begin(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, sequence, fixed);
-                         builder.end();
-                       });
-}
-
+// Deleting an interface waits for an RCU grace period, 15-20 ms (measured), and so does taking one
+// down; deleting a group waits once for all: 50 macvlans went in 22 ms instead of a second. So they
+// are put into a group of their own first, which costs a few microseconds each.
 Status NetlinkClient::delete_links(std::span<const int> ifindexes) {
-  return for_each_link(
-      "RTM_DELLINK", ifindexes, [](NetlinkBuilder& builder, std::uint32_t sequence, int ifindex) {
-        builder.begin(RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK, sequence, link_header(ifindex));
+  if (ifindexes.empty()) return Status::success();
+  if (ifindexes.size() == 1) {
+    Status status = delete_link(ifindexes.front());
+    return status.error == ENODEV ? Status::success() : status;
+  }
+  Status first = for_each_link(
+      "link group", ifindexes, [](NetlinkBuilder& builder, std::uint32_t sequence, int ifindex) {
+        builder.begin(RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK, sequence, link_header(ifindex));
+        builder.attribute_u32(IFLA_GROUP, own_link_group());
         builder.end();
       });
+  NetlinkBuilder builder;
+  builder.begin(RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK, ++sequence_, link_header(0));
+  builder.attribute_u32(IFLA_GROUP, own_link_group());
+  builder.end();
+  // ENODEV: all of them were gone already.
+  Status status = transact("RTM_DELLINK group", "many", builder, 1, ENODEV);
+  return first.ok() ? status : first;
 }
 
 Status NetlinkClient::add_address(const AddressRequest& request) {

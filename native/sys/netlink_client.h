@@ -53,8 +53,8 @@ class NetlinkClient {
   Status set_link_down(int ifindex);
   Status delete_link(int ifindex);
 
-  /// All of `ifindexes` in as few requests as possible. ENODEV of a single one is not an error.
-  Status set_links_down(std::span<const int> ifindexes);
+  /// All of `ifindexes` at once: up or not, none of them answers after one RCU grace period. ENODEV
+  /// of a single one is not an error.
   Status delete_links(std::span<const int> ifindexes);
 
   /// EEXIST if the interface has it already.

@@ -40,10 +40,7 @@ Status remove_leftovers(NetlinkClient& netlink, std::string_view owner, int* rem
     if (link.kind == "macvlan" && link.ifalias == mark) ours.push_back(link.ifindex);
   }
   if (removed != nullptr) *removed = static_cast<int>(ours.size());
-  // First what matters on the wire: a link that is down answers nothing.
-  Status first = netlink.set_links_down(ours);
-  keep_first(first, netlink.delete_links(ours));
-  return first;
+  return netlink.delete_links(ours);
 }
 
 VirtualInterface::VirtualInterface(NetlinkClient& netlink, SysctlKeeper& sysctls,
@@ -266,6 +263,12 @@ Status VirtualInterface::record_all() {
     keep_first(first, janitor_->record_address(ifindex_, vip));
   }
   return first;
+}
+
+int VirtualInterface::hand_off_down() {
+  if (!up_ || config_.mode != MacMode::kVirtual) return 0;
+  up_ = false;
+  return ifindex_;
 }
 
 void VirtualInterface::forget() {

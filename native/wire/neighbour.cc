@@ -95,4 +95,35 @@ std::size_t write_unsolicited_na(std::span<std::uint8_t> out, const MacAddress& 
   return kNeighbourAdvertisementFrame;
 }
 
+std::size_t write_solicitation(std::span<std::uint8_t> out, const MacAddress& mac,
+                               const Ipv6Address& source, const Ipv6Address& target) {
+  const std::uint8_t a = target.octets[13];
+  const std::uint8_t b = target.octets[14];
+  const std::uint8_t c = target.octets[15];
+  const Ipv6Address group{{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c}};
+  write_ethernet(out, MacAddress{{0x33, 0x33, 0xff, a, b, c}}, mac, kEtherTypeIpv6);
+  const auto packet = out.subspan(kEthernetHeader);
+  Writer w(packet);
+  w.u32(6U << 28);
+  w.u16(kNaPayload);
+  w.u8(kIcmp6);
+  w.u8(255);
+  w.bytes(source.octets);
+  w.bytes(group.octets);
+  w.u8(135);
+  w.u8(0);
+  w.u16(0);  // checksum, below
+  w.u32(0);
+  w.bytes(target.octets);
+  w.u8(1);  // source link-layer address
+  w.u8(1);
+  w.bytes(mac.octets);
+  const std::array<std::uint8_t, 8> tail{0, 0, 0, kNaPayload, 0, 0, 0, kIcmp6};
+  const std::uint32_t seed = sum16(tail, sum16(packet.subspan(8, 32)));
+  const std::uint16_t sum = checksum(packet.subspan(kIpv6Header, kNaPayload), seed);
+  packet[kIpv6Header + 2] = static_cast<std::uint8_t>(sum >> 8);
+  packet[kIpv6Header + 3] = static_cast<std::uint8_t>(sum & 0xff);
+  return kNeighbourSolicitationFrame;
+}
+
 }  // namespace carp::wire

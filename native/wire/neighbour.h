@@ -46,4 +46,11 @@ Arp reply_to(const Arp& request, const MacAddress& mac);
 std::size_t write_unsolicited_na(std::span<std::uint8_t> out, const MacAddress& mac,
                                  const Ipv6Address& vip, bool router);
 
+inline constexpr std::size_t kNeighbourSolicitationFrame = 86;
+
+// Asks for `target` at its solicited-node group (RFC 4861 4.3); `source` is the asking host's own
+// address. Writes kNeighbourSolicitationFrame octets.
+std::size_t write_solicitation(std::span<std::uint8_t> out, const MacAddress& mac,
+                               const Ipv6Address& source, const Ipv6Address& target);
+
 }  // namespace carp::wire

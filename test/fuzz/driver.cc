@@ -3,15 +3,17 @@
 //
 //   fuzz_frame [--seed N] [--runs N] [--seconds N] [FILE or FOLDER ...]
 //
-// The last line counts what ran. The input at work is in `fuzz-crash` (--crash FILE) when it aborts.
+// The last line counts what ran. An input that crashes is written to `fuzz-crash` (--crash FILE).
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <string>
+#include <system_error>
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -99,17 +101,104 @@ Input mutate(const std::vector<Input>& corpus, Random& random) {
   return out;
 }
 
-void run(const Input& input, const char* crash) {
-  // Kept before it runs: a sanitizer ends the process without a way back.
-  static std::FILE* file = std::fopen(crash, "w+b");
-  if (file != nullptr) {
-    std::rewind(file);
-    const auto size = static_cast<std::uint32_t>(input.size());
-    static_cast<void>(size);
-  }
+// Where the input at work is kept: a sanitizer ends the process without a way back, so its callback
+// writes it out.
+const Input* at_work = nullptr;
+const char* crash_path = "fuzz-crash";
+
+void write_crash() {
+  if (at_work == nullptr) return;
+  std::FILE* file = std::fopen(crash_path, "wb");
+  if (file == nullptr) return;
+  std::fwrite(at_work->data(), 1, at_work->size(), file);
+  std::fclose(file);
+  std::fprintf(stderr, "the input is in %s (%zu octets)\n", crash_path, at_work->size());
+}
+
+void run(const Input& input) {
   Input exact(input);
   exact.shrink_to_fit();
+  at_work = &exact;
   LLVMFuzzerTestOneInput(exact.data(), exact.size());
+  at_work = nullptr;
+}
+
+void collect(const std::filesystem::path& path, std::vector<Input>* corpus) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    std::vector<std::filesystem::path> names;
+    for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+      names.push_back(entry.path());
+    }
+    std::sort(names.begin(), names.end());  // the order of a folder is not the same everywhere
+    for (const auto& name : names) collect(name, corpus);
+    return;
+  }
+  Input input;
+  if (read_file(path, &input)) corpus->push_back(std::move(input));
+}
+
+struct Options {
+  std::uint64_t seed = 1;
+  std::uint64_t runs = 0;  // 0: until the time is up
+  double seconds = 5;
+  std::vector<Input> corpus;
+  bool ok = true;
+};
+
+Options parse(int argc, char** argv) {
+  Options out;
+  for (int i = 1; i < argc; ++i) {
+    const bool more = i + 1 < argc;
+    if (std::strcmp(argv[i], "--seed") == 0 && more) {
+      out.seed = std::strtoull(argv[++i], nullptr, 10);
+    } else if (std::strcmp(argv[i], "--runs") == 0 && more) {
+      out.runs = std::strtoull(argv[++i], nullptr, 10);
+    } else if (std::strcmp(argv[i], "--seconds") == 0 && more) {
+      out.seconds = std::strtod(argv[++i], nullptr);
+    } else if (std::strcmp(argv[i], "--crash") == 0 && more) {
+      crash_path = argv[++i];
+    } else if (argv[i][0] == '-') {
+      out.ok = false;
+    } else {
+      collect(argv[i], &out.corpus);
+    }
+  }
+  return out;
 }
 
 }  // namespace
+
+#if defined(__SANITIZE_ADDRESS__)
+extern "C" void __sanitizer_set_death_callback(void (*callback)());
+#endif
+
+int main(int argc, char** argv) {
+  Options options = parse(argc, argv);
+  if (!options.ok) {
+    std::fprintf(
+        stderr,
+        "usage: %s [--seed N] [--runs N] [--seconds N] [--crash FILE] [FILE or FOLDER...]\n",
+        argv[0]);
+    return 64;  // EX_USAGE
+  }
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_set_death_callback(&write_crash);
+#endif
+  std::signal(SIGABRT, [](int) { write_crash(); });
+  options.corpus.push_back({});
+  for (const Input& input : options.corpus) run(input);
+  Random random(options.seed);
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::duration<double>(options.seconds);
+  std::uint64_t mutations = 0;
+  const auto wanted = [&] {
+    if (options.runs > 0) return mutations < options.runs;
+    return mutations % 256 != 0 || Clock::now() < end;
+  };
+  for (; wanted(); ++mutations) run(mutate(options.corpus, random));
+  std::printf("fuzz: %zu inputs, %llu mutations, seed %llu\n", options.corpus.size(),
+              static_cast<unsigned long long>(mutations),
+              static_cast<unsigned long long>(options.seed));
+  return 0;
+}

@@ -8,12 +8,13 @@ const list = (values, print) => `{${values.map(print).join(", ")}}`;
 for (const capture of captures) {
     const vhosts = list(
         capture.vhosts,
-        (v) =>
-            `{${v.vhid}, ${text(v.password)}, ${list(v.addresses, text)}, ${v.verified}}`,
+        (v) => `{${v.vhid}, ${text(v.password)}, ${list(v.addresses, text)}, ${v.verified}}`,
     );
     const deliberate = list(
         capture.deliberate ?? [],
         (d) => `{${d.frame}, ${list(d.oddities, text)}}`,
     );
-    process.stdout.write(`{${text(capture.file)}, ${capture.adverts}, ${vhosts}, ${deliberate}},\n`);
+    process.stdout.write(
+        `{${text(capture.file)}, ${capture.adverts}, ${vhosts}, ${deliberate}},\n`,
+    );
 }

@@ -18,12 +18,12 @@ TEST(f1_two_hosts_of_default_skew_have_one_master_and_the_vip_answers) {
   const wire::IpAddress vip = ip4(192, 0, 2, 1);
   for (const std::uint8_t n : {std::uint8_t{202}, std::uint8_t{203}}) {
     const auto host = net.add_host();
-    net.add_carpdev(host, segment,
-                    {.mac = mac(n), .addresses = {prefix(ip4(192, 0, 2, n), 29)}});
+    net.add_carpdev(host, segment, {.mac = mac(n), .addresses = {prefix(ip4(192, 0, 2, n), 29)}});
     net.add_vhost(host, 0, {.vhid = 1, .vips = {prefix(vip, 29)}});
     net.boot(host);
   }
   const auto client = net.add_client(segment, mac(4), ip4(192, 0, 2, 4));
+  net.run_for(milliseconds{1});
   int masters = 0;
   while (net.now() < at(seconds{10}) && masters == 0) {
     net.run_for(seconds{1});
@@ -104,8 +104,7 @@ TEST(f5_unicast_ipv6_over_a_router_and_link_local_on_the_segment) {
     const std::uint16_t scope = link_local ? 0xfe80 : 0xfd00;
     const auto dev = [&](std::uint8_t n) {
       return core::CarpdevConfig{
-          .mac = mac(n),
-          .addresses = {prefix(ip6(0xfd00, n), 64), prefix(ip6(0xfe80, n), 64)}};
+          .mac = mac(n), .addresses = {prefix(ip6(0xfd00, n), 64), prefix(ip6(0xfe80, n), 64)}};
     };
     net.add_carpdev(a, segment, dev(1));
     net.add_carpdev(b, link_local ? segment : net.add_segment(), dev(2));
@@ -156,7 +155,7 @@ TEST(f8_the_neighbour_advertisement_of_an_ipv6_vip_carries_the_virtual_mac) {
     CHECK_EQ(sent.host, a);
     CHECK(wire::IpAddress::from(na->target) == kVip6);
     CHECK(na->mac == wire::virtual_mac(1));
-    CHECK_EQ(sent.frame[11], 1);          // Ethernet source 00:00:5e:00:01:01
+    CHECK_EQ(sent.frame[11], 1);            // Ethernet source 00:00:5e:00:01:01
     CHECK_EQ(sent.frame[58] & 0xa0, 0xa0);  // router and override
   }
   CHECK_EQ(seen, 3U);  // at promotion and after one and two intervals
@@ -266,16 +265,14 @@ TEST(o1_o3_skew_decides_with_physical_mac_with_unicast_peers_and_with_both) {
       CHECK_STATE(lan.net, a, kMaster);
       CHECK_STATE(lan.net, b, kBackup);
       // O2: the demotion of A's group, preempt off.
-      lan.net.command(a, [](core::Host& host, Instant now) {
-        host.handle_demotion(now, "group", 1);
-      });
+      lan.net.command(a,
+                      [](core::Host& host, Instant now) { host.handle_demotion(now, "group", 1); });
       lan.net.run_for(milliseconds{100});
       CHECK_STATE(lan.net, a, kBackup);
       CHECK_STATE(lan.net, b, kMaster);
       CHECK_EQ(lan.net.vhost(b, 0)->cause(), Cause::kMasterMoreDemoted);
       CHECK_EQ(lan.net.vhost(a, 0)->cause(), Cause::kLessDemoted);
-      CHECK(lan.net.neighbour(lan.client, kVip) ==
-            (physical ? mac(3) : wire::virtual_mac(251)));
+      CHECK(lan.net.neighbour(lan.client, kVip) == (physical ? mac(3) : wire::virtual_mac(251)));
       CHECK_NO_VIOLATION(lan.net);
     }
   }

@@ -143,11 +143,11 @@ constexpr Instant at(Duration since_start) { return Instant{since_start.count()}
 }  // namespace carp::test
 
 // The rules that hold in every run; see Network::violations().
-#define CHECK_NO_VIOLATION(net)                                                     \
-  do {                                                                              \
-    for (const std::string& broken : (net).violations()) {                          \
-      carp::test::fail(__FILE__, __LINE__, broken);                                 \
-    }                                                                               \
+#define CHECK_NO_VIOLATION(net)                            \
+  do {                                                     \
+    for (const std::string& broken : (net).violations()) { \
+      carp::test::fail(__FILE__, __LINE__, broken);        \
+    }                                                      \
   } while (false)
 
 #define CHECK_STATE(net, host, wanted) CHECK_EQ((net).state((host), 0), VhostState::wanted)

@@ -13,7 +13,8 @@ import {type ProbeSample, stripOf, summarize} from "../../core/lab/arithmetic.ts
 /** A running series of pings. */
 export interface Prober {
     /** Instants in microseconds of CLOCK_MONOTONIC. */
-    results(): readonly ProbeSample[];
+    /** Pings of sequence `first` (default 0) and later, oldest first. */
+    results(first?: number): readonly ProbeSample[];
     stop(): void;
 }
 
@@ -35,6 +36,8 @@ interface RunningProbe {
     prober: Prober;
     /** The lap before, whose last slots the strip still shows. */
     previous: readonly ProbeSample[];
+    /** The first sequence that a strip may still show. */
+    oldest: number;
 }
 
 /** Pings younger than this may still be answered and say nothing yet. */
@@ -65,6 +68,7 @@ export class Agent {
                     address,
                     prober: this.#start(address),
                     previous: [],
+                    oldest: 0,
                 }));
                 return {kind: "done", id: request.id, summaries: []};
             case "lap":
@@ -83,9 +87,11 @@ export class Agent {
         const until = (Math.floor((now - settleUs) / slotUs) + 1) * slotUs;
         const from = until - 10 * slotUs;
         const strips = this.#probes.map((probe) => {
-            const recent = [...probe.previous, ...probe.prober.results()].filter(
+            const running = probe.prober.results(probe.oldest);
+            const recent = [...probe.previous, ...running].filter(
                 (sample) => sample.sentAtUs >= from && sample.sentAtUs < until,
             );
+            probe.oldest = running.find(({sentAtUs}) => sentAtUs >= from)?.sequence ?? probe.oldest;
             return {name: probe.name, slots: stripOf(recent, slotUs)};
         });
         return {kind: "strips", strips};
@@ -117,7 +123,8 @@ export class Agent {
             const settled = samples.filter(
                 (sample) => sample.receivedAtUs !== null || sample.sentAtUs < now - settleUs,
             );
-            probe.previous = settled;
+            probe.previous = settled.filter((sample) => sample.sentAtUs >= now - 2_000_000);
+            probe.oldest = 0;
             return {name: probe.name, summary: summarize(settled)};
         });
     }

@@ -11,11 +11,7 @@ export async function readCarp(socket: string): Promise<readonly CarpStatus[] | 
 }
 
 /** Resolves when the daemon has done it; rejects with what it said instead. */
-export async function setState(
-    socket: string,
-    name: string,
-    action: "up" | "down",
-): Promise<void> {
+export async function setState(socket: string, name: string, action: "up" | "down"): Promise<void> {
     const path = `/v1/carp/${encodeURIComponent(name)}/state`;
     const reply = await new ControlClient(socket).request("POST", path, {state: action});
     const said = reply.ok ? JSON.stringify(reply.value) : reply.error.code;

@@ -74,7 +74,8 @@ function remedyFor(said: string): string {
     if (existsSync("/.dockerenv") || existsSync("/run/.containerenv")) {
         return "docker run --privileged ... (or --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined)";
     }
-    if (/unknown device type|not supported/i.test(said)) return "sudo modprobe -a bridge veth macvlan";
+    if (/unknown device type|not supported/i.test(said))
+        return "sudo modprobe -a bridge veth macvlan";
     return process.getuid?.() === 0
         ? "run it where CAP_SYS_ADMIN is not taken away from root"
         : "sudo npm start";
@@ -164,7 +165,13 @@ async function firstProcess(unsharePid: number): Promise<number | undefined> {
 async function launch(way: Way): Promise<never> {
     const child = spawn(
         "unshare",
-        [...way.flags, ...commonFlags, process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+        [
+            ...way.flags,
+            ...commonFlags,
+            process.execPath,
+            ...process.execArgv,
+            ...process.argv.slice(1),
+        ],
         {
             // Its own session: a ^C of the terminal reaches the launcher alone, which then says so.
             detached: true,

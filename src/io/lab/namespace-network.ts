@@ -184,7 +184,9 @@ export class NamespaceNetwork implements LabNetwork {
     }
 
     logTail(name: string): string {
-        return this.#daemons.get(name)?.process.log().trim().split("\n").slice(-12).join("\n") ?? "";
+        return (
+            this.#daemons.get(name)?.process.log().trim().split("\n").slice(-12).join("\n") ?? ""
+        );
     }
 
     /** Where a host's carpd has its control socket. */

@@ -197,7 +197,16 @@ export class Cable {
 
     /** Removes every block and loss of this cable. */
     unblock(): void {
-        const listed = must([...inside(wire), "nft", "-a", "list", "chain", "bridge", "lab", "forward"]);
+        const listed = must([
+            ...inside(wire),
+            "nft",
+            "-a",
+            "list",
+            "chain",
+            "bridge",
+            "lab",
+            "forward",
+        ]);
         for (const line of listed.split("\n")) {
             const handle = /# handle (\d+)/.exec(line)?.[1];
             if (handle !== undefined && line.includes(`comment "${this.port}"`)) {
@@ -251,7 +260,19 @@ export class Host {
         const peer = ["peer", "name", link.ifname, "netns", this.name];
         const mac = link.mac === undefined ? [] : ["address", link.mac];
         must(["ip", "link", "add", port, "netns", wire, "type", "veth", ...peer, ...mac]);
-        must(["ip", "-n", wire, "link", "set", port, "master", segment, "addrgenmode", "none", "up"]);
+        must([
+            "ip",
+            "-n",
+            wire,
+            "link",
+            "set",
+            port,
+            "master",
+            segment,
+            "addrgenmode",
+            "none",
+            "up",
+        ]);
         for (const address of link.addresses ?? []) {
             const noDad = address.includes(":") ? ["nodad"] : [];
             this.ip("addr", "add", address, "dev", link.ifname, ...noDad);

@@ -1,0 +1,74 @@
+#include "engine/link_worker.h"
+
+#include <pthread.h>
+
+#include <cerrno>
+#include <csignal>
+#include <vector>
+
+#include "sys/realtime.h"
+
+namespace carp::engine {
+
+sys::Status LinkWorker::start(std::function<void()> on_failure, int realtime_priority) {
+  const sys::Status status = netlink_.open();
+  if (!status.ok()) return status;
+  on_failure_ = std::move(on_failure);
+  thread_ = std::thread([this, realtime_priority] { run(realtime_priority); });
+  return status;
+}
+
+void LinkWorker::stop() {
+  if (!thread_.joinable()) return;
+  while (!push(Job{})) std::this_thread::yield();  // full: it is working
+  thread_.join();
+}
+
+bool LinkWorker::push(Job&& job) {
+  if (!jobs_.push(std::move(job))) return false;
+  pending_.fetch_add(1, std::memory_order_release);
+  pending_.notify_one();
+  return true;
+}
+
+bool LinkWorker::take_down(int ifindex, const Wanted& wanted) {
+  return push(Job{Kind::kDown, ifindex, wanted});
+}
+
+bool LinkWorker::remove(int ifindex) { return push(Job{Kind::kDelete, ifindex, nullptr}); }
+
+void LinkWorker::run(int realtime_priority) {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  sys::name_thread("carp-links");
+  // Below the engine; refusal is reported by the engine for itself.
+  if (realtime_priority > 1) (void)sys::try_fifo(realtime_priority - 1);
+  std::vector<int> deleted;
+  bool running = true;
+  while (running) {
+    pending_.wait(0, std::memory_order_acquire);
+    Job job;
+    deleted.clear();
+    while (jobs_.pop(&job)) {
+      pending_.fetch_sub(1, std::memory_order_relaxed);
+      if (job.kind == Kind::kStop) running = false;
+      if (job.kind == Kind::kDelete) deleted.push_back(job.ifindex);
+      if (job.kind == Kind::kDown) perform(job);
+    }
+    if (!deleted.empty()) note(netlink_.delete_links(deleted));
+  }
+}
+
+void LinkWorker::perform(const Job& job) {
+  if (job.wanted->load(std::memory_order_seq_cst)) return;
+  note(netlink_.set_link_down(job.ifindex));
+  if (job.wanted->load(std::memory_order_seq_cst)) note(netlink_.set_link_up(job.ifindex));
+}
+
+void LinkWorker::note(const sys::Status& status) {
+  if (status.ok() || status.error == ENODEV) return;
+  if (failures_.push(sys::Status(status))) on_failure_();
+}
+
+}  // namespace carp::engine

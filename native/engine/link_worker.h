@@ -1,0 +1,64 @@
+// Takes macvlans down and deletes them on a thread of its own: either waits for an RCU grace period
+// of the kernel, 15-20 ms each (measured), and a router that gives back 50 vhids must go on
+// advertising meanwhile. Taking them up is quick (0.1 ms) and stays on the engine thread, because a
+// VIP must work before it is announced.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "engine/ring.h"
+#include "sys/netlink_client.h"
+#include "sys/status.h"
+#include "sys/wakeup.h"
+
+namespace carp::engine {
+
+// Whether a slot's macvlan shall be up now. Written by the engine before it acts, read by the
+// worker before and after it takes the macvlan down: one that became MASTER again meanwhile is up
+// in the end, whoever of the two the kernel served first.
+using Wanted = std::shared_ptr<std::atomic<bool>>;
+
+class LinkWorker {
+ public:
+  LinkWorker() = default;
+  ~LinkWorker() { stop(); }
+  LinkWorker(const LinkWorker&) = delete;
+  LinkWorker& operator=(const LinkWorker&) = delete;
+
+  // `on_failure` is called on the worker's thread after a failure was queued for take_failure().
+  sys::Status start(std::function<void()> on_failure, int realtime_priority);
+  // Finishes what is queued, then ends the thread.
+  void stop();
+
+  // Engine thread. False when the queue is full: the caller does it itself.
+  bool take_down(int ifindex, const Wanted& wanted);
+  bool remove(int ifindex);
+
+  // Engine thread: a request that failed.
+  bool take_failure(sys::Status* out) { return failures_.pop(out); }
+
+ private:
+  enum class Kind : std::uint8_t { kDown, kDelete, kStop };
+  struct Job {
+    Kind kind = Kind::kStop;
+    int ifindex = 0;
+    Wanted wanted;
+  };
+
+  void run(int realtime_priority);
+  void perform(const Job& job);
+  void note(const sys::Status& status);
+  bool push(Job&& job);
+
+  Ring<Job, 1024> jobs_;
+  Ring<sys::Status, 64> failures_;
+  sys::NetlinkClient netlink_;
+  std::atomic<std::uint32_t> pending_{0};
+  std::function<void()> on_failure_;
+  std::thread thread_;
+};
+
+}  // namespace carp::engine
