@@ -59,7 +59,7 @@ async function runAgent(): Promise<number> {
 async function keepLines(inside: Inside, network: LabNetwork): Promise<readonly string[]> {
     const enter = await inside.entering();
     const hosts = network.spec.hosts.map(
-        ({name}) => `  ${enter} ip netns exec ${name} ${process.env["SHELL"] ?? "sh"}`,
+        ({name}) => `  ${enter} ip netns exec ${name} ${process.env.SHELL ?? "sh"}`,
     );
     const daemons = network.spec.hosts
         .filter(({config}) => config !== null)
@@ -79,9 +79,9 @@ async function keepLines(inside: Inside, network: LabNetwork): Promise<readonly 
 async function runLab(options: LabOptions, inside: Inside): Promise<number> {
     const output = options.json ? process.stderr : process.stdout;
     const coloured =
-        output.isTTY && (process.env["NO_COLOR"] ?? "") === "" && process.env["TERM"] !== "dumb";
+        output.isTTY && (process.env.NO_COLOR ?? "") === "" && process.env.TERM !== "dumb";
     const paint = coloured ? colourPainter : plainPainter;
-    const live = output.isTTY && !options.fast && !options.json && process.env["TERM"] !== "dumb";
+    const live = output.isTTY && !options.fast && !options.json && process.env.TERM !== "dumb";
     const screen = live ? new ScreenAudience(output, paint) : null;
     const createNetwork = (spec: NetworkSpec, part: string) =>
         NamespaceNetwork.create({

@@ -31,7 +31,7 @@ struct Transmit {
   bool routed = false;
   wire::IpAddress source;       // routed only
   wire::IpAddress destination;  // routed only
-  bool scheduled = false;  // a periodic advertisement: `due` is when it was meant to go out
+  bool scheduled = false;       // a periodic advertisement: `due` is when it was meant to go out
   Instant due;
   std::size_t length = 0;
   std::array<std::uint8_t, 96> octets{};

@@ -74,8 +74,7 @@ void Vhost::note_changes(Instant now, const VhostConfig& before) {
     if (before.vips != config_.vips || before.mac != config_.mac) announce();
   }
   if (state_ == VhostState::kBackup) {
-    const Instant heard =
-        *master_down_at_ - master_down_interval(before.advbase_s, before.advskew);
+    const Instant heard = *master_down_at_ - master_down_interval(before.advbase_s, before.advskew);
     master_down_at_ = heard + master_down_interval(config_.advbase_s, config_.advskew);
   }
 }
@@ -244,6 +243,7 @@ void Vhost::become(Instant now, VhostState to, Cause cause, const wire::IpAddres
   handover_until_.reset();
   farewell_at_.reset();
   tie_peer_.reset();
+  ipv6_tie_since_.reset();
   reannounced_.reset();
   question_pending_ = false;
   advertisement_at_.reset();

@@ -122,6 +122,7 @@ class Vhost {
   void learn_counter(Instant now, std::uint64_t heard);
   Judgement judge_as_master(Instant now, const wire::ReceivedAdvertisement& received);
   Judgement judge_as_backup(const wire::Advertisement& heard) const;
+  bool ipv4_may_decide(Instant now);
   Judgement judge_tie(Instant now, const wire::ReceivedAdvertisement& received);
   void act_as_master(Instant now, const wire::ReceivedAdvertisement& received);
   void act_as_backup(Instant now, const wire::ReceivedAdvertisement& received);
@@ -185,6 +186,9 @@ class Vhost {
   PeerTable peers_;
   std::optional<wire::IpAddress> master_;
   std::optional<Instant> last_ipv4_;  // when an IPv4 advertisement was heard
+  // Since when, and when last, a MASTER of equal interval was heard by IPv6 on a dual-stack vhid.
+  std::optional<Instant> ipv6_tie_since_;
+  Instant ipv6_tie_last_;
   std::optional<wire::IpAddress> tie_peer_;
   std::uint64_t tie_round_ = 0;
   Instant tie_last_;

@@ -20,15 +20,12 @@ bool is_ucarp(const wire::MacAddress& mac, std::uint8_t vhid) {
 
 }  // namespace
 
-std::int32_t Vhost::own_demotion() const {
-  return std::clamp(shared_->demotion.total(), 0, 255);
-}
+std::int32_t Vhost::own_demotion() const { return std::clamp(shared_->demotion.total(), 0, 255); }
 
 std::uint8_t Vhost::effective_advskew() const {
   if (config_.profile == Profile::kOpenbsd) return config_.advskew;
   // FreeBSD DEMOTE_ADVSKEW: never above 240, never below 0 (negative demotion, spec 5.1).
-  return static_cast<std::uint8_t>(
-      std::clamp(config_.advskew + shared_->demotion.total(), 0, 240));
+  return static_cast<std::uint8_t>(std::clamp(config_.advskew + shared_->demotion.total(), 0, 240));
 }
 
 std::uint8_t Vhost::demotion_octet() const {
@@ -72,8 +69,8 @@ bool Vhost::check(Instant now, const wire::ReceivedAdvertisement& received) {
 bool Vhost::handle_advertisement(Instant now, const wire::ReceivedAdvertisement& received) {
   const bool v4 = received.destination.family == wire::Family::kIpv4;
   if (config_.peers.empty()) {
-    const auto group = v4 ? wire::IpAddress::from(wire::kCarpGroup4)
-                          : wire::IpAddress::from(wire::kCarpGroup6);
+    const auto group =
+        v4 ? wire::IpAddress::from(wire::kCarpGroup4) : wire::IpAddress::from(wire::kCarpGroup6);
     if (received.destination != group) return false;
   } else {
     const auto is_destination = [&](const wire::Prefix& own) {
@@ -176,16 +173,23 @@ Vhost::Judgement Vhost::judge_as_master(Instant now, const wire::ReceivedAdverti
   return {};
 }
 
+// A tie on a dual-stack vhid is judged on IPv4 alone, or two hosts could each lose one family and
+// both yield. IPv6 decides only after a whole down time of such a tie without IPv4: one lost or
+// overtaken IPv4 advertisement must not.
+bool Vhost::ipv4_may_decide(Instant now) {
+  if (!has_family(wire::Family::kIpv4)) return false;
+  if (!ipv6_tie_since_ || now - ipv6_tie_last_ > 4 * interval()) ipv6_tie_since_ = now;
+  ipv6_tie_last_ = now;
+  const Instant silent = last_ipv4_ ? std::max(*last_ipv4_, *ipv6_tie_since_) : *ipv6_tie_since_;
+  return now - silent < master_down_interval(config_.advbase_s, config_.advskew);
+}
+
 // At exactly equal interval the numerically lower source address keeps MASTER. The BSD rule (the
 // MASTER that hears an equal yields) can leave two equal hosts without a master for as long as
 // they run in step (spec 4.5).
 Vhost::Judgement Vhost::judge_tie(Instant now, const wire::ReceivedAdvertisement& received) {
   const wire::Family family = received.source.family;
-  if (family == wire::Family::kIpv6 && has_family(wire::Family::kIpv4)) {
-    // Judged on one family only, or two hosts could each lose one and both yield.
-    const Duration patience = master_down_interval(config_.advbase_s, config_.advskew);
-    if (last_ipv4_ && now - *last_ipv4_ < patience) return {};
-  }
+  if (family == wire::Family::kIpv6 && ipv4_may_decide(now)) return {};
   if (received.source <= source(family)) return {Verdict::kYield, Cause::kEqualFromLower};
   // The peer should yield to our next advertisement. UCarp compares reversed octets and may not:
   // one that still advertises after two of our periodic ones is yielded to, so that there are

@@ -5,8 +5,6 @@
 
 #include <atomic>
 #include <functional>
-#include <memory>
-#include <string>
 #include <thread>
 
 #include "engine/loop.h"
@@ -23,8 +21,8 @@ class Engine {
   explicit Engine(std::function<void()> doorbell);
   ~Engine();
 
-  // Opens what the thread needs, cleans up after a killed predecessor, starts the thread. On
-  // failure nothing runs.
+  // Starts the thread, which opens what it needs and cleans up after a killed predecessor. Waits
+  // until that is done; on failure nothing runs.
   sys::Status start(const StartOptions& options);
 
   // False when the command ring is full. Never blocks.
@@ -38,7 +36,6 @@ class Engine {
 
  private:
   Channel channel_;
-  std::unique_ptr<Loop> loop_;
   std::thread thread_;
 };
 

@@ -57,9 +57,9 @@ class Loop {
  public:
   explicit Loop(Channel* channel) : channel_(channel) {}
 
-  // On the JavaScript thread, before run(): everything that may fail for want of privilege.
+  // Everything that may fail for want of privilege.
   sys::Status open(const StartOptions& options);
-  // The thread.
+  // Until the engine is stopped. Same thread as open() and the destructor.
   void run();
 
  private:

@@ -226,6 +226,7 @@ void Loop::remove_interface(Slot& slot) {
   slot.wanted->store(false, std::memory_order_seq_cst);
   const int ifindex = slot.interface->ifindex();
   const bool is_virtual = slot.interface->mode() == sys::MacMode::kVirtual;
+  (void)slot.interface->hand_off_down();  // deaf at once; the worker deletes what it names
   if (ifindex != 0 && is_virtual && links_.remove(ifindex)) {
     slot.interface->forget();
     return;

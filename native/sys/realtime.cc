@@ -100,10 +100,10 @@ RealtimeResult try_fifo(int priority) {
   return {false, text + ")"};
 }
 
-/// mlockall(MCL_FUTURE) would count every later mapping of the process against RLIMIT_MEMLOCK, and
-/// V8 reserves gigabytes: without CAP_IPC_LOCK node then dies at its next mmap, with it the whole
-/// heap is held in memory. Locking a few ranges changes nothing for the rest of the process, with
-/// or without the capability.
+/// Never mlockall(MCL_FUTURE): V8 aborts under it at its next MADV_DONTNEED, which locked pages
+/// refuse, even where CAP_IPC_LOCK allows the lock (measured with Node 20; MCL_ONFAULT changes
+/// nothing). Without the capability every later mapping counts against RLIMIT_MEMLOCK, and V8
+/// reserves gigabytes. Locking a few ranges of our own changes nothing for the rest of the process.
 RealtimeResult try_lock_memory(std::span<const MemoryRange> ranges) {
   touch_stack();
   std::vector<Pages> wanted;

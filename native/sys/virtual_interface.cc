@@ -40,7 +40,10 @@ Status remove_leftovers(NetlinkClient& netlink, std::string_view owner, int* rem
     if (link.kind == "macvlan" && link.ifalias == mark) ours.push_back(link.ifindex);
   }
   if (removed != nullptr) *removed = static_cast<int>(ours.size());
-  return netlink.delete_links(ours);
+  // First what matters on the wire, and quickly.
+  Status silenced = netlink.silence_macvlans(ours);
+  Status deleted = netlink.delete_links(ours);
+  return deleted.ok() ? silenced : deleted;
 }
 
 VirtualInterface::VirtualInterface(NetlinkClient& netlink, SysctlKeeper& sysctls,
@@ -220,7 +223,7 @@ Status VirtualInterface::up() {
   if (up_) return Status::success();
   if (ifindex_ == 0) return Status::failure("link up", config_.name, ENODEV);
   Status status =
-      config_.mode == MacMode::kVirtual ? netlink_.set_link_up(ifindex_) : apply_all(true);
+      config_.mode == MacMode::kVirtual ? netlink_.open_macvlan(ifindex_) : apply_all(true);
   // Addresses that were added before one failed have to go when the vhid steps down.
   up_ = status.ok() || config_.mode == MacMode::kPhysical;
   return status;
@@ -228,8 +231,12 @@ Status VirtualInterface::up() {
 
 Status VirtualInterface::down() {
   if (!up_) return Status::success();
-  Status status =
-      config_.mode == MacMode::kVirtual ? netlink_.set_link_down(ifindex_) : apply_all(false);
+  if (const int ifindex = hand_off_down(); ifindex != 0) {
+    Status status = netlink_.set_link_down(ifindex);
+    up_ = !status.ok() && status.error != ENODEV;
+    return up_ ? status : Status::success();
+  }
+  Status status = apply_all(false);
   const bool gone = status.error == ENODEV;
   up_ = !status.ok() && !gone;
   return gone ? Status::success() : status;
@@ -267,6 +274,12 @@ Status VirtualInterface::record_all() {
 
 int VirtualInterface::hand_off_down() {
   if (!up_ || config_.mode != MacMode::kVirtual) return 0;
+  // The link may wait its turn behind many others, and all that time clients would be served by two
+  // hosts. If this fails, the link still goes down. The addresses stay: removing them from a link
+  // that is up makes the kernel send MLD reports with the virtual MAC, which belongs to the new
+  // MASTER.
+  const int only[] = {ifindex_};
+  static_cast<void>(netlink_.silence_macvlans(only));
   up_ = false;
   return ifindex_;
 }

@@ -53,9 +53,9 @@ class VirtualInterface {
   Status down();
   bool is_up() const { return up_; }
 
-  /// kVirtual and up: counts it as down and gives the ifindex that the caller has to take down;
-  /// else 0. Taking a macvlan down waits for an RCU grace period, 16 ms (measured), which the
-  /// engine thread cannot afford for each of 255.
+  /// kVirtual and up: makes the macvlan deaf at once, counts it as down and gives the ifindex that
+  /// the caller has to take down soon; else 0. Taking a macvlan down waits for an RCU grace period,
+  /// 16 ms (measured), which the engine thread cannot afford for each of 255.
   int hand_off_down();
 
   /// Takes the VIPs away and deletes the macvlan. The carpdev's sysctls stay until

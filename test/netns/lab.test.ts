@@ -86,6 +86,9 @@ for (const [scenario, stepCount] of [
             const capture = readFileSync(join(folder, name));
             // An IPv4 packet of protocol 112 to 224.0.0.18, wherever in the file.
             assert.ok(capture.includes(Buffer.from([224, 0, 0, 18, 0x21])), name);
+            // Pings are unicast: a capture of what is flooded would hold none of them.
+            const icmp = Buffer.from([0x40, 0x00, 0x40, 0x01]);
+            assert.ok(capture.includes(icmp), `no pings in ${name}`);
         }
     });
 }

@@ -1,11 +1,9 @@
 /** The lab's picture, its command line, its protocol with agents, its scenario files. */
 import assert from "node:assert/strict";
-import {readFileSync} from "node:fs";
 import {join} from "node:path";
 import {test} from "node:test";
 import {Agent, type Prober} from "../../src/app/lab/agent.ts";
 import {parseLabOptions} from "../../src/app/lab/options.ts";
-import {parseConfig} from "../../src/core/config-parse.ts";
 import {parseReply, parseRequest} from "../../src/core/lab/agent-protocol.ts";
 import type {ProbeSample} from "../../src/core/lab/arithmetic.ts";
 import {type RunReport, renderReport} from "../../src/core/lab/report.ts";
@@ -13,6 +11,7 @@ import {handbook, twoRouters} from "../../src/core/lab/scenario.ts";
 import {type PanelView, renderScreen, statusLight} from "../../src/core/lab/screen.ts";
 import {colourPainter, fit, plainPainter, widthOf, wrap} from "../../src/core/lab/text.ts";
 import type {CarpStatus} from "../../src/core/status.ts";
+import {loadConfig} from "../../src/io/config-files.ts";
 import {projectRoot} from "../../src/io/version.ts";
 
 function carp(name: string, state: CarpStatus["state"], demotion: number): CarpStatus {
@@ -226,7 +225,7 @@ test("every host of a scenario has a configuration file that says what the story
         for (const host of spec.hosts) {
             if (host.config === null) continue;
             const path = join(projectRoot(), "board/sim/scenarios", host.config);
-            const parsed = parseConfig(path, readFileSync(path, "utf8"));
+            const parsed = loadConfig(path);
             assert.ok(parsed.ok, path);
             if (!parsed.ok) continue;
             const {config} = parsed.value;

@@ -53,7 +53,7 @@ function setting(path: string): string | undefined {
 }
 
 function present(program: string): boolean {
-    return (process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin")
+    return (process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin")
         .split(":")
         .some((folder) => existsSync(`${folder}/${program}`));
 }

@@ -222,6 +222,8 @@ export class NamespaceNetwork implements LabNetwork {
         // One agent beside the bridges sees both segments.
         const agent = this.#startAgent("");
         for (const ifname of this.spec.segments) {
+            // Else the bridge hands up only what it floods, and pings between hosts are not in it.
+            this.#lab.wireHost().ip("link", "set", ifname, "promisc", "on");
             const path = join(pcap.folder, `${pcap.prefix}${ifname}.pcap`);
             await agent.ask({op: "capture", ifname, path});
         }

@@ -190,12 +190,17 @@ export class Cable {
 
     /** Drops `percent` of what passes in one direction, at random. Needs nft(8). */
     lose(direction: Direction, percent: number): void {
-        const match = `${direction === "from-host" ? "iifname" : "oifname"} ${this.port}`;
         const chance = percent >= 100 ? "" : `numgen random mod 100 < ${Math.round(percent)} `;
-        nft(`add rule bridge lab forward ${match} ${chance}drop comment "${this.port}"`);
+        this.filter(direction, `${chance}drop`);
     }
 
-    /** Removes every block and loss of this cable. */
+    /** A rule of nft(8) for what passes in one direction, such as "ip protocol 112 drop". */
+    filter(direction: Direction, rule: string): void {
+        const match = `${direction === "from-host" ? "iifname" : "oifname"} ${this.port}`;
+        nft(`add rule bridge lab ${direction} ${match} ${rule} comment "${this.port}"`);
+    }
+
+    /** Removes every block, loss and filter of this cable. */
     unblock(): void {
         const listed = must([
             ...inside(wire),
@@ -399,7 +404,9 @@ export class Lab {
         must(["ip", "-n", wire, "link", "set", "lo", "up"]);
         if (canFilter()) {
             nft("add table bridge lab");
-            nft("add chain bridge lab forward { type filter hook forward priority 0; }");
+            // Not the forward hook: on some kernels flooded multicast does not pass it (measured).
+            nft("add chain bridge lab from-host { type filter hook prerouting priority 0; }");
+            nft("add chain bridge lab to-host { type filter hook postrouting priority 0; }");
         }
     }
 
