@@ -71,8 +71,8 @@ std::string show(const T& value) {
 
 #define CHECK_EQ(a, b)                                                                     \
   do {                                                                                     \
-    const auto& check_a = (a);                                                             \
-    const auto& check_b = (b);                                                             \
+    const auto check_a = (a);                                                             \
+    const auto check_b = (b);                                                             \
     if (!(check_a == check_b)) {                                                           \
       carp::test::fail(__FILE__, __LINE__,                                                 \
                        std::string(#a " == " #b ": ") + carp::test::show(check_a) + " and " + \

@@ -53,6 +53,23 @@ async function until(what: string, deadlineMs: number, holds: () => boolean): Pr
     }
 }
 
+const icmpProtocol = 1;
+const carpProtocol = 112;
+
+/** The IPv4 protocol numbers in a classic little-endian Ethernet pcap file. */
+function ipv4Protocols(capture: Buffer): ReadonlySet<number> {
+    assert.equal(capture.readUInt32LE(20), 1, "link type Ethernet");
+    const found = new Set<number>();
+    // 24 octets of file header; 16 of record header, the captured length at 8; EtherType at 12.
+    for (let at = 24; at + 16 <= capture.length; ) {
+        const length = capture.readUInt32LE(at + 8);
+        const frame = capture.subarray(at + 16, at + 16 + length);
+        if (frame.length >= 34 && frame.readUInt16BE(12) === 0x0800) found.add(frame.readUInt8(23));
+        at += 16 + length;
+    }
+    return found;
+}
+
 function field(value: unknown, key: string): unknown {
     return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
 }
@@ -84,11 +101,10 @@ for (const [scenario, stepCount] of [
         assert.equal(captures.length, 2, captures.join(" "));
         for (const name of captures) {
             const capture = readFileSync(join(folder, name));
-            // An IPv4 packet of protocol 112 to 224.0.0.18, wherever in the file.
-            assert.ok(capture.includes(Buffer.from([224, 0, 0, 18, 0x21])), name);
+            const protocols = ipv4Protocols(capture);
+            assert.ok(protocols.has(carpProtocol), `no advertisements in ${name}`);
             // Pings are unicast: a capture of what is flooded would hold none of them.
-            const icmp = Buffer.from([0x40, 0x00, 0x40, 0x01]);
-            assert.ok(capture.includes(icmp), `no pings in ${name}`);
+            assert.ok(protocols.has(icmpProtocol), `no pings in ${name}`);
         }
     });
 }

@@ -225,19 +225,19 @@ describe("restarts and reloads", {concurrency: 4}, () => {
     });
 
     test("SIGHUP: a new VIP and a new advskew keep MASTER and lose no ping", async (scene) => {
-        const config = (skew: number, vips: readonly string[]): RouterConfig => ({
+        const config = (skew: number, vips: readonly string[], other: number): RouterConfig => ({
             options: {preempt: true},
             carp: [
                 pairBlock(skew, {addresses: vips}),
-                pairBlock(9, {name: "carp1", vhid: 2, addresses: ["192.168.1.200/24"]}),
+                pairBlock(other, {name: "carp1", vhid: 2, addresses: ["192.168.1.200/24"]}),
             ],
         });
         const lan = scene.segment();
         const one = ["192.168.1.1/24"];
         const two = [...one, "192.168.1.100/24", "2001:db8::1/64"];
         const own = (i: number) => [`192.168.1.${i}/24`, `2001:db8::${i}/64`];
-        const a = scene.router("a", lan, own(2), config(0, one));
-        const b = scene.router("b", lan, own(3), config(100, one));
+        const a = scene.router("a", lan, own(2), config(0, one, 9));
+        const b = scene.router("b", lan, own(3), config(100, one, 99));
         const client = scene.client(lan, own(9));
         await Promise.all([a.start(), b.start()]);
         await a.until("MASTER");
@@ -246,8 +246,8 @@ describe("restarts and reloads", {concurrency: 4}, () => {
         const pings = await scene.agent(client).ping("192.168.1.1");
         await pings.answered();
         const unrelated = await a.carp("carp1");
-        for (const [router, skew] of [[a, 5], [b, 110]] as const) {
-            router.configure(config(skew, two));
+        for (const [router, skew, other] of [[a, 5, 9], [b, 110, 99]] as const) {
+            router.configure(config(skew, two, other));
             router.reload();
         }
         for (const [router, skew] of [[a, 5], [b, 110]] as const) {

@@ -61,6 +61,8 @@ test("the longest silence is between answers, however late those were sent", () 
         answered: 4,
         lost: 1,
         gap: {fromUs: 1100, toUs: 9100, lengthUs: 8000},
+        lostFromUs: 2000,
+        lostToUs: 2000,
     });
 });
 

@@ -210,7 +210,17 @@ test("a lap leaves out pings that may still be answered, and the next one starts
     assert.equal(reply.kind, "done");
     if (reply.kind !== "done") return;
     assert.deepEqual(reply.summaries, [
-        {name: "p", summary: {sent: 2, answered: 1, lost: 1, gap: null}},
+        {
+            name: "p",
+            summary: {
+                sent: 2,
+                answered: 1,
+                lost: 1,
+                gap: null,
+                lostFromUs: 500_000,
+                lostToUs: 500_000,
+            },
+        },
     ]);
     assert.equal(started, 2);
     assert.deepEqual(stopped, [0]);

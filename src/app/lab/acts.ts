@@ -133,7 +133,7 @@ export async function loseMaster(
             arithmeticUs: expectedUs,
             macBefore,
             macAfter,
-            ...measurementsOf(measured.pings),
+            ...measurementsOf(measured),
         },
         row: {
             event: act.title,
@@ -190,7 +190,7 @@ export async function withoutLoss(
             equalClaim("virtual MAC after", macAfter, watched.virtualMac),
             ...act.more(story),
         ],
-        measurements: {tookUs, macBefore, macAfter, ...measurementsOf(measured.pings)},
+        measurements: {tookUs, macBefore, macAfter, ...measurementsOf(measured)},
         row: {
             event: act.title,
             measured: silenceText(pings),

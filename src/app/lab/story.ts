@@ -209,12 +209,16 @@ export class Story {
     }
 }
 
-/** A summary as `--json` shows it. */
-export function measurementsOf(
-    pings: ReadonlyMap<string, ProbeSummary>,
-): Record<string, number | string | null> {
-    const out: Record<string, number | string | null> = {};
+/** Summaries as `--json` shows them; instants count from the beginning of the act. */
+export function measurementsOf({
+    pings,
+    startedAtUs,
+}: Measured): Record<string, number | string | null> {
+    const out: Record<string, number | string | null> = {startedAtUs: Math.round(startedAtUs)};
+    const sinceStart = (at: number | null) => (at === null ? null : Math.round(at - startedAtUs));
     for (const [name, summary] of pings) {
+        out[`${name}: lostFromUs`] = sinceStart(summary.lostFromUs);
+        out[`${name}: lostToUs`] = sinceStart(summary.lostToUs);
         out[`${name}: sent`] = summary.sent;
         out[`${name}: lost`] = summary.lost;
         out[`${name}: longestSilenceUs`] = summary.gap?.lengthUs ?? null;
@@ -223,7 +227,14 @@ export function measurementsOf(
 }
 
 /** Nothing was sent: no ping of that name ran. Claims about it then fail. */
-export const noPings: ProbeSummary = {sent: 0, answered: 0, lost: 0, gap: null};
+export const noPings: ProbeSummary = {
+    sent: 0,
+    answered: 0,
+    lost: 0,
+    gap: null,
+    lostFromUs: null,
+    lostToUs: null,
+};
 
 export function silenceText(summary: ProbeSummary): string {
     return summary.gap === null ? "-" : durationText(summary.gap.lengthUs);

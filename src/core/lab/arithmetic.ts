@@ -29,6 +29,9 @@ export interface ProbeSummary {
     readonly lost: number;
     /** null with fewer than two answers. */
     readonly gap: Gap | null;
+    /** When the first and the last of the lost pings were sent; null: none was lost. */
+    readonly lostFromUs: number | null;
+    readonly lostToUs: number | null;
 }
 
 /** us(skew) of the protocol: advskew counts 1/256 s and is cut to whole microseconds. */
@@ -63,11 +66,20 @@ export function summarize(samples: readonly ProbeSample[]): ProbeSummary {
         }
         previous = at;
     }
+    let lostFromUs: number | null = null;
+    let lostToUs: number | null = null;
+    for (const {sentAtUs, receivedAtUs} of samples) {
+        if (receivedAtUs !== null) continue;
+        lostFromUs = Math.min(lostFromUs ?? sentAtUs, sentAtUs);
+        lostToUs = Math.max(lostToUs ?? sentAtUs, sentAtUs);
+    }
     return {
         sent: samples.length,
         answered: answers.length,
         lost: samples.length - answers.length,
         gap,
+        lostFromUs,
+        lostToUs,
     };
 }
 
