@@ -14,7 +14,7 @@ namespace carp::core {
 
 }  // namespace carp::core
 
-#define CARP_CHECK(condition)                                                        \
-  do {                                                                               \
-    if (!(condition)) carp::core::check_failed(__FILE__, __LINE__, #condition);      \
+#define CARP_CHECK(condition)                                                   \
+  do {                                                                          \
+    if (!(condition)) carp::core::check_failed(__FILE__, __LINE__, #condition); \
   } while (false)

@@ -75,8 +75,8 @@ enum class Alarm : std::uint8_t {
   kReplay,
 };
 inline constexpr std::array<std::string_view, 7> kAlarmNames{
-    "second master",        "wrong password or address set", "foreign vrrp on our vhid",
-    "own frame came back",  "address in use by another host", "advbase differs",
+    "second master",       "wrong password or address set",  "foreign vrrp on our vhid",
+    "own frame came back", "address in use by another host", "advbase differs",
     "counter replayed",
 };
 
@@ -114,9 +114,9 @@ struct Event {
   bool present = false;
   bool admin_up = false;
   bool carrier = false;
-  ReasonName reason{};     // kDemotion
-  std::int32_t level = 0;  // kDemotion: of this reason; 0 cleared
-  std::int32_t total = 0;  // kDemotion: sum, not clamped
+  ReasonName reason{};      // kDemotion
+  std::int32_t level = 0;   // kDemotion: of this reason; 0 cleared
+  std::int32_t total = 0;   // kDemotion: sum, not clamped
   std::uint32_t count = 0;  // kAlarm, kEventsLost; kCounterEpoch: the epoch
 };
 

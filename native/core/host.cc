@@ -26,9 +26,8 @@ ReasonName to_name(std::string_view text) {
 // --- configuration ---------------------------------------------------------------------------
 
 void Host::configure_options(Instant now, const HostOptions& options) {
-  const bool demotion_changed =
-      shared_.options.ifdown_demotion != options.ifdown_demotion ||
-      shared_.options.senderr_demotion != options.senderr_demotion;
+  const bool demotion_changed = shared_.options.ifdown_demotion != options.ifdown_demotion ||
+                                shared_.options.senderr_demotion != options.senderr_demotion;
   shared_.options = options;
   if (!demotion_changed) return;
   for (const auto& dev : devs_) {
@@ -210,8 +209,7 @@ void Host::handle_arp(Instant now, CarpdevId id, std::span<const std::uint8_t> f
     const Vhost& vhost = *vhosts_[it->vhost];
     if (!vhost.forwarding() || arp->sender_mac == vhost.mac()) continue;
     if (arp->ethernet_destination != wire::kBroadcastMac &&
-        arp->ethernet_destination != vhost.mac() &&
-        arp->ethernet_destination != dev.config.mac) {
+        arp->ethernet_destination != vhost.mac() && arp->ethernet_destination != dev.config.mac) {
       continue;
     }
     if (reply_count_ == kMaxReplies) {

@@ -76,9 +76,7 @@ class Host {
 
   // --- what can be seen ----------------------------------------------------------------------
 
-  const Vhost* vhost(VhostId id) const {
-    return id < vhosts_.size() ? vhosts_[id].get() : nullptr;
-  }
+  const Vhost* vhost(VhostId id) const { return id < vhosts_.size() ? vhosts_[id].get() : nullptr; }
   std::size_t vhost_slots() const { return vhosts_.size(); }
   std::span<const Demotion::Reason> demotion_reasons() const { return shared_.demotion.reasons(); }
   std::int32_t demotion_total() const { return shared_.demotion.total(); }

@@ -45,9 +45,9 @@ class PeerTable {
     peer.counter = heard.counter;
     peer.last = now;
     ++peer.heard;
-    const bool replayed = known && before == PeerClass::kRising &&
-                          (peer.counter_class == PeerClass::kConstant ||
-                           peer.counter_class == PeerClass::kRewound);
+    const bool replayed =
+        known && before == PeerClass::kRising &&
+        (peer.counter_class == PeerClass::kConstant || peer.counter_class == PeerClass::kRewound);
     return {&peer, replayed};
   }
 

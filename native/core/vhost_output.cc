@@ -136,16 +136,15 @@ bool Vhost::next_question(Transmit* out) {
     const bool v4 = family == wire::Family::kIpv4;
     if (!v4 && (from.is_unspecified() || has_family(wire::Family::kIpv4))) continue;
     *out = Transmit{.kind = TransmitKind::kProbe, .carpdev = dev_};
-    out->length = v4 ? wire::write_arp(out->octets,
-                                       wire::Arp{.operation = wire::ArpOperation::kRequest,
-                                                 .ethernet_source = device_.mac,
-                                                 .ethernet_destination = wire::kBroadcastMac,
-                                                 .sender_mac = device_.mac,
-                                                 .sender = from.v4(),
-                                                 .target_mac = {},
-                                                 .target = vip.address.v4()})
-                     : wire::write_solicitation(out->octets, device_.mac, from.v6(),
-                                                vip.address.v6());
+    out->length =
+        v4 ? wire::write_arp(out->octets, wire::Arp{.operation = wire::ArpOperation::kRequest,
+                                                    .ethernet_source = device_.mac,
+                                                    .ethernet_destination = wire::kBroadcastMac,
+                                                    .sender_mac = device_.mac,
+                                                    .sender = from.v4(),
+                                                    .target_mac = {},
+                                                    .target = vip.address.v4()})
+           : wire::write_solicitation(out->octets, device_.mac, from.v6(), vip.address.v6());
     return true;
   }
   return false;
@@ -175,9 +174,8 @@ wire::MacAddress Vhost::mac() const {
 }
 
 bool Vhost::has_family(wire::Family family) const {
-  return std::any_of(config_.vips.begin(), config_.vips.end(), [family](const wire::Prefix& vip) {
-    return vip.address.family == family;
-  });
+  return std::any_of(config_.vips.begin(), config_.vips.end(),
+                     [family](const wire::Prefix& vip) { return vip.address.family == family; });
 }
 
 bool Vhost::owns(const wire::IpAddress& address) const {

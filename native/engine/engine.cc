@@ -9,8 +9,8 @@ namespace carp::engine {
 namespace {
 
 // The engine's descriptors are in a table of its own. When the process is killed, the kernel closes
-// that table as soon as this one thread is gone, which is at once, and not after the last thread and
-// its memory: so the janitor hears of it early. JavaScript cannot reach the sockets either. The
+// that table as soon as this one thread is gone, which is at once, and not after the last thread
+// and its memory: so the janitor hears of it early. JavaScript cannot reach the sockets either. The
 // descriptors that exist now (libuv's among them, which the doorbell needs) are in both tables.
 // Where the kernel refuses, the table stays shared and only that head start is missing.
 void separate_descriptors() { (void)unshare(CLONE_FILES); }

@@ -93,10 +93,10 @@ void Loop::apply_configuration() {
         existing = slots_[i].get();
         id = static_cast<core::VhostId>(i);
       }
-      conflict = conflict || (slots_[i]->removing && (slots_[i]->spec.name == spec.name ||
-                                                      (slots_[i]->spec.carpdev == spec.carpdev &&
-                                                       slots_[i]->spec.config.vhid ==
-                                                           spec.config.vhid)));
+      conflict =
+          conflict || (slots_[i]->removing && (slots_[i]->spec.name == spec.name ||
+                                               (slots_[i]->spec.carpdev == spec.carpdev &&
+                                                slots_[i]->spec.config.vhid == spec.config.vhid)));
     }
     if (existing == nullptr && conflict) {
       complete = false;
@@ -112,8 +112,7 @@ void Loop::apply_configuration() {
       existing->port = port;
       existing->name = to_array<16>(spec.name);
       existing->carpdev = to_array<16>(spec.carpdev);
-      existing->interface =
-          std::make_unique<sys::VirtualInterface>(netlink_, *sysctls_, &janitor_);
+      existing->interface = std::make_unique<sys::VirtualInterface>(netlink_, *sysctls_, &janitor_);
       complete = false;  // its interface is made in later turns
     } else if (!same(existing->spec.config, spec.config)) {
       // Addresses first: an announced VIP already works.
@@ -208,8 +207,8 @@ bool Loop::post(Message&& message) {
 void Loop::ring_doorbell() {
   if (messages_lost_ > 0 && channel_->messages.room() > kReservedForAnswers) {
     Message lost;
-    lost.event = core::Event{
-        .kind = core::EventKind::kEventsLost, .at = now_, .count = messages_lost_};
+    lost.event =
+        core::Event{.kind = core::EventKind::kEventsLost, .at = now_, .count = messages_lost_};
     lost.at = now_;
     messages_lost_ = 0;
     post(std::move(lost));

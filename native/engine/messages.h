@@ -46,11 +46,11 @@ enum class CommandKind : std::uint8_t { kConfigure, kAdmin, kDemotion, kSnapshot
 struct Command {
   CommandKind kind = CommandKind::kSnapshot;
   std::uint32_t sequence = 0;
-  std::unique_ptr<EngineConfig> config;                        // kConfigure
-  IfName name{};                                               // kAdmin
-  core::AdminAction action = core::AdminAction::kUp;           // kAdmin
-  core::ReasonName reason{};                                   // kDemotion
-  std::int32_t level = 0;                                      // kDemotion
+  std::unique_ptr<EngineConfig> config;               // kConfigure
+  IfName name{};                                      // kAdmin
+  core::AdminAction action = core::AdminAction::kUp;  // kAdmin
+  core::ReasonName reason{};                          // kDemotion
+  std::int32_t level = 0;                             // kDemotion
 };
 
 // --- engine -> JavaScript --------------------------------------------------------------------

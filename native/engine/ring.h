@@ -27,8 +27,8 @@ class Ring {
 
   // Writer: how many more fit.
   std::size_t room() const {
-    return Capacity - (tail_.load(std::memory_order_relaxed) -
-                       head_.load(std::memory_order_acquire));
+    return Capacity -
+           (tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_acquire));
   }
 
   // Reader. False when empty.

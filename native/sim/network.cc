@@ -31,14 +31,15 @@ HostId Network::add_host(const core::HostOptions& options) {
 }
 
 core::CarpdevId Network::add_carpdev(HostId host, SegmentId segment,
-                                     const core::CarpdevConfig& config) {
+                                     const core::CarpdevConfig& config, std::string name) {
   SimHost& h = *hosts_[host];
   CARP_CHECK(!h.core);
   const auto id = static_cast<core::CarpdevId>(h.carpdevs.size());
   const PortId port = ports_.size();
   ports_.push_back({.segment = segment, .host = host, .carpdev = id});
   segments_[segment].ports.push_back(port);
-  h.carpdevs.push_back({.port = port, .config = config});
+  if (name.empty()) name = "eth" + std::to_string(id);
+  h.carpdevs.push_back({.name = std::move(name), .port = port, .config = config});
   return id;
 }
 
@@ -65,6 +66,12 @@ ClientId Network::add_client(SegmentId segment, const wire::MacAddress& mac,
   return clients_.size() - 1;
 }
 
+void Network::set_gateway(ClientId client, const wire::Prefix& own,
+                          const wire::IpAddress& gateway) {
+  clients_[client].own = own;
+  clients_[client].gateway = gateway;
+}
+
 PortId Network::port(HostId host, core::CarpdevId carpdev) const {
   return hosts_[host]->carpdevs[carpdev].port;
 }
@@ -78,7 +85,7 @@ void Network::boot(HostId host) {
   core::Host& core = *h.core;
   core.configure_options(now_, h.options);
   for (std::size_t i = 0; i < h.carpdevs.size(); ++i) {
-    const core::CarpdevId id = core.add_carpdev("eth" + std::to_string(i));
+    const core::CarpdevId id = core.add_carpdev(h.carpdevs[i].name);
     core.configure_carpdev(id, h.carpdevs[i].config);
     core.handle_link(now_, id, link(host, id));
   }
@@ -253,6 +260,7 @@ core::SendResult Network::send_routed(HostId host, const core::Transmit& transmi
         w.bytes(transmit.destination.octets);
       }
       record(host, transmit, port.segment, frame);
+      if (tap_) tap_(now_, port.segment, frame);
       transfer(from.port, to.port, std::make_shared<const Frame>(std::move(frame)));
       return core::SendResult::kOk;
     }

@@ -70,6 +70,13 @@ struct Sent {
   std::optional<wire::ReceivedAdvertisement> advertisement() const;
 };
 
+// One ping, sent and perhaps answered.
+struct Probe {
+  Instant at;
+  int replies = 0;
+  Instant first_reply;  // means something with replies > 0
+};
+
 struct PingResult {
   std::uint64_t sent = 0;
   std::uint64_t answered = 0;
@@ -83,6 +90,8 @@ class Network {
  public:
   // True lets the frame pass.
   using Filter = std::function<bool(PortId from, PortId to, std::span<const std::uint8_t> frame)>;
+  // Sees every frame that somebody puts on a segment.
+  using Tap = std::function<void(Instant, SegmentId, std::span<const std::uint8_t> frame)>;
 
   explicit Network(std::uint64_t seed = 1);
   Network(const Network&) = delete;
@@ -93,10 +102,14 @@ class Network {
   SegmentId add_segment();
   // A host is off until boot(). Its ids count from 0 in the order of the calls.
   HostId add_host(const core::HostOptions& options = {});
-  core::CarpdevId add_carpdev(HostId host, SegmentId segment, const core::CarpdevConfig& config);
+  // Without a name it is called eth and its id.
+  core::CarpdevId add_carpdev(HostId host, SegmentId segment, const core::CarpdevConfig& config,
+                              std::string name = "");
   core::VhostId add_vhost(HostId host, core::CarpdevId carpdev, const core::VhostConfig& config);
   ClientId add_client(SegmentId segment, const wire::MacAddress& mac,
                       const wire::IpAddress& address);
+  // What is not in `own` is sent to the gateway; without this call everything is on the segment.
+  void set_gateway(ClientId client, const wire::Prefix& own, const wire::IpAddress& gateway);
   PortId port(HostId host, core::CarpdevId carpdev) const;
   PortId client_port(ClientId client) const { return clients_[client].port; }
 
@@ -122,12 +135,15 @@ class Network {
   void set_side(PortId port, int side) { ports_[port].side = side; }
   void set_split(SegmentId segment, bool split) { segments_[segment].split = split; }
   void set_blocked(PortId from, PortId to, bool blocked);
-  void set_filter(SegmentId segment, Filter filter) { segments_[segment].filter = filter; }
+  void set_filter(SegmentId segment, Filter filter) {
+    segments_[segment].filter = std::move(filter);
+  }
   void set_loss(SegmentId segment, std::uint32_t per_million) {
     segments_[segment].loss = per_million;
   }
   // Each frame takes `base` and up to `jitter` more; 50 us and 0 at first.
   void set_delay(SegmentId segment, Duration base, Duration jitter);
+  void set_tap(Tap tap) { tap_ = std::move(tap); }
   void set_send_failure(HostId host, core::CarpdevId carpdev, bool fails);
   void set_interface_failure(HostId host, bool fails) { hosts_[host]->interface_fails = fails; }
 
@@ -136,8 +152,10 @@ class Network {
   // Puts a frame on the wire as if the owner of the port had sent it.
   void inject(PortId from, Frame frame);
   void inject_at(Instant at, PortId from, Frame frame);
-  PingId ping(ClientId client, const wire::IpAddress& vip, Duration every);
+  // `destination`: a VIP, or another client that a router with a VIP as its address leads to.
+  PingId ping(ClientId client, const wire::IpAddress& destination, Duration every);
   void stop_ping(PingId ping) { pings_[ping].running = false; }
+  std::span<const Probe> probes(PingId ping) const { return pings_[ping].probes; }
   PingResult ping_result(PingId ping) const;
   std::optional<wire::MacAddress> neighbour(ClientId client, const wire::IpAddress& address) const;
   void forget_neighbour(ClientId client, const wire::IpAddress& address);
@@ -206,6 +224,7 @@ class Network {
     std::uint64_t last_counter = 0;
   };
   struct CarpdevSpec {
+    std::string name;
     PortId port = 0;
     core::CarpdevConfig config;
     bool admin_up = true;
@@ -233,14 +252,13 @@ class Network {
     wire::IpAddress address;
     std::map<wire::IpAddress, wire::MacAddress> neighbours;
     std::uint64_t arp_replies = 0;
-  };
-  struct Probe {
-    Instant at;
-    int replies = 0;
+    wire::Prefix own;
+    std::optional<wire::IpAddress> gateway;
+    std::map<wire::IpAddress, Echo> waiting;  // by next hop: the newest answer to a ping
   };
   struct Ping {
     ClientId client = 0;
-    wire::IpAddress vip;
+    wire::IpAddress destination;
     Duration every{};
     bool running = true;
     std::optional<std::uint64_t> unresolved;  // sent as soon as the MAC is known
@@ -261,6 +279,7 @@ class Network {
   void arrive_at_host(const Port& port, const Frame& frame);
   void arrive_at_client(Client& client, const Frame& frame);
   void answer_echo(const Port& port, const Echo& echo);
+  void route_echo(const SimHost& host, core::CarpdevId from, const Echo& echo);
   void answer_solicitation(const Port& port, const NeighbourAdvertisement& asked);
   void deliver(HostId host, core::CarpdevId carpdev, const Frame& frame);
   core::LinkState link(HostId host, core::CarpdevId carpdev) const;
@@ -268,7 +287,9 @@ class Network {
   void timer_fired(HostId host, std::uint64_t generation);
   void ping_tick(PingId ping);
   void send_probe(Ping& ping, std::uint64_t index);
-  void resolve(Client& client, const wire::IpAddress& vip);
+  void answer_as_client(Client& client, const Echo& echo);
+  wire::IpAddress next_hop(const Client& client, const wire::IpAddress& destination) const;
+  void resolve(Client& client, const wire::IpAddress& address);
   void learn(Client& client, const wire::IpAddress& address, const wire::MacAddress& mac);
 
   Random random_;
@@ -284,6 +305,7 @@ class Network {
   std::vector<StateChange> changes_;
   std::vector<std::pair<HostId, core::Event>> events_;
   std::deque<Sent> sent_;
+  Tap tap_;
   std::vector<std::string> violations_;
 };
 

@@ -74,7 +74,9 @@ void Network::inject_at(Instant when, PortId from, Frame frame) {
 }
 
 void Network::forward(PortId from, const std::shared_ptr<const Frame>& frame) {
-  if (ports_[from].plugged) through_switch(from, ports_[from].side, false, frame);
+  if (!ports_[from].plugged) return;
+  if (tap_) tap_(now_, ports_[from].segment, *frame);
+  through_switch(from, ports_[from].side, false, frame);
 }
 
 void Network::through_switch(PortId from, int side, bool over_trunk,
@@ -154,16 +156,22 @@ void Network::arrive_at_host(const Port& port, const Frame& frame) {
   if (wanted) deliver(port.host, port.carpdev, frame);
 }
 
-// The kernel of a router: answers what comes to a VIP whose interface is up.
+// The kernel of a router: answers what comes to a VIP whose interface is up, and forwards what
+// comes to that interface for somebody else.
 void Network::answer_echo(const Port& port, const Echo& echo) {
   SimHost& h = *hosts_[port.host];
-  if (!h.core || echo.reply || (h.paused && *h.paused == Pause::kMachine)) return;
+  if (!h.core || (h.paused && *h.paused == Pause::kMachine)) return;
   for (std::size_t i = 0; i < h.vhosts.size(); ++i) {
     const core::Vhost* v = h.core->vhost(static_cast<core::VhostId>(i));
     if (v == nullptr || !h.vhosts[i].up || v->carpdev() != port.carpdev ||
-        v->mac() != echo.destination_mac || !v->owns(echo.destination)) {
+        v->mac() != echo.destination_mac) {
       continue;
     }
+    if (!v->owns(echo.destination)) {
+      route_echo(h, port.carpdev, echo);
+      return;
+    }
+    if (echo.reply) return;
     const Echo reply{.reply = true,
                      .destination_mac = echo.source_mac,
                      .source_mac = v->mac(),
@@ -171,6 +179,30 @@ void Network::answer_echo(const Port& port, const Echo& echo) {
                      .source = echo.destination,
                      .sequence = echo.sequence};
     forward(h.carpdevs[port.carpdev].port, std::make_shared<const Frame>(write_echo(reply)));
+    return;
+  }
+}
+
+// Out of the carpdev whose network has the destination, to the client there. The neighbour table of
+// a router's kernel is not simulated: it knows the MACs of clients.
+void Network::route_echo(const SimHost& host, core::CarpdevId from, const Echo& echo) {
+  for (std::size_t i = 0; i < host.carpdevs.size(); ++i) {
+    const CarpdevSpec& dev = host.carpdevs[i];
+    const auto covers = [&](const wire::Prefix& own) { return own.covers(echo.destination); };
+    if (i == from || !dev.admin_up ||
+        std::none_of(dev.config.addresses.begin(), dev.config.addresses.end(), covers)) {
+      continue;
+    }
+    for (const Client& client : clients_) {
+      if (client.address != echo.destination ||
+          ports_[client.port].segment != ports_[dev.port].segment) {
+        continue;
+      }
+      Echo routed = echo;
+      routed.destination_mac = client.mac;
+      routed.source_mac = dev.config.mac;
+      forward(dev.port, std::make_shared<const Frame>(write_echo(routed)));
+    }
     return;
   }
 }
@@ -207,9 +239,14 @@ void Network::forget_neighbour(ClientId client, const wire::IpAddress& address) 
 
 void Network::arrive_at_client(Client& client, const Frame& frame) {
   if (const auto echo = parse_echo(frame)) {
-    if (!echo->reply || echo->destination_mac != client.mac) return;
+    if (echo->destination_mac != client.mac) return;
+    if (!echo->reply) {
+      answer_as_client(client, *echo);
+      return;
+    }
     const auto ping = static_cast<PingId>(echo->sequence >> 32);
-    ++pings_[ping].probes[echo->sequence & 0xffffffff].replies;
+    Probe& probe = pings_[ping].probes[echo->sequence & 0xffffffff];
+    if (++probe.replies == 1) probe.first_reply = now_;
     return;
   }
   if (const auto arp = wire::parse_arp(frame)) {
@@ -230,15 +267,42 @@ void Network::arrive_at_client(Client& client, const Frame& frame) {
 void Network::learn(Client& client, const wire::IpAddress& address, const wire::MacAddress& mac) {
   client.neighbours[address] = mac;
   for (Ping& ping : pings_) {
-    if (&clients_[ping.client] != &client || ping.vip != address || !ping.unresolved) continue;
+    if (&clients_[ping.client] != &client || !ping.unresolved) continue;
+    if (next_hop(client, ping.destination) != address) continue;
     const std::uint64_t index = *ping.unresolved;
     ping.unresolved.reset();
     send_probe(ping, index);
   }
+  if (const auto waiting = client.waiting.extract(address)) {
+    answer_as_client(client, waiting.mapped());
+  }
 }
 
-PingId Network::ping(ClientId client, const wire::IpAddress& vip, Duration every) {
-  pings_.push_back({.client = client, .vip = vip, .every = every});
+wire::IpAddress Network::next_hop(const Client& client, const wire::IpAddress& destination) const {
+  return client.gateway && !client.own.covers(destination) ? *client.gateway : destination;
+}
+
+// A server: answers a ping, by way of its gateway if need be.
+void Network::answer_as_client(Client& client, const Echo& echo) {
+  if (echo.destination != client.address) return;
+  const wire::IpAddress hop = next_hop(client, echo.source);
+  const auto known = client.neighbours.find(hop);
+  if (known == client.neighbours.end()) {
+    client.waiting.insert_or_assign(hop, echo);
+    resolve(client, hop);
+    return;
+  }
+  const Echo reply{.reply = true,
+                   .destination_mac = known->second,
+                   .source_mac = client.mac,
+                   .destination = echo.source,
+                   .source = client.address,
+                   .sequence = echo.sequence};
+  forward(client.port, std::make_shared<const Frame>(write_echo(reply)));
+}
+
+PingId Network::ping(ClientId client, const wire::IpAddress& destination, Duration every) {
+  pings_.push_back({.client = client, .destination = destination, .every = every});
   const PingId id = pings_.size() - 1;
   at(now_, [this, id] { ping_tick(id); });
   return id;
@@ -254,23 +318,24 @@ void Network::ping_tick(PingId id) {
 
 void Network::send_probe(Ping& ping, std::uint64_t index) {
   Client& client = clients_[ping.client];
-  const auto known = client.neighbours.find(ping.vip);
+  const wire::IpAddress hop = next_hop(client, ping.destination);
+  const auto known = client.neighbours.find(hop);
   if (known == client.neighbours.end()) {
     ping.unresolved = index;
-    resolve(client, ping.vip);
+    resolve(client, hop);
     return;
   }
   const auto id = static_cast<std::uint64_t>(&ping - pings_.data());
   const Echo echo{.destination_mac = known->second,
                   .source_mac = client.mac,
-                  .destination = ping.vip,
+                  .destination = ping.destination,
                   .source = client.address,
                   .sequence = (id << 32) | index};
   forward(client.port, std::make_shared<const Frame>(write_echo(echo)));
 }
 
-void Network::resolve(Client& client, const wire::IpAddress& vip) {
-  if (vip.family == wire::Family::kIpv4) {
+void Network::resolve(Client& client, const wire::IpAddress& address) {
+  if (address.family == wire::Family::kIpv4) {
     Frame frame(wire::kArpFrame);
     wire::write_arp(frame, wire::Arp{.operation = wire::ArpOperation::kRequest,
                                      .ethernet_source = client.mac,
@@ -278,12 +343,12 @@ void Network::resolve(Client& client, const wire::IpAddress& vip) {
                                      .sender_mac = client.mac,
                                      .sender = client.address.v4(),
                                      .target_mac = {},
-                                     .target = vip.v4()});
+                                     .target = address.v4()});
     forward(client.port, std::make_shared<const Frame>(std::move(frame)));
     return;
   }
   Frame frame(wire::kNeighbourSolicitationFrame);
-  wire::write_solicitation(frame, client.mac, client.address.v6(), vip.v6());
+  wire::write_solicitation(frame, client.mac, client.address.v6(), address.v6());
   forward(client.port, std::make_shared<const Frame>(std::move(frame)));
 }
 

@@ -45,8 +45,8 @@ struct ReceivedAdvertisement {
 };
 
 enum class Malformed : std::uint8_t {
-  kNotCarp,      // another EtherType or protocol: not ours to count
-  kBadLength,    // shorter than IP header plus 36 octets, a fragment, IPv6 extension headers
+  kNotCarp,      // another EtherType or protocol (IPv6 extension headers too): not ours to count
+  kBadLength,    // shorter than IP header plus 36 octets, or a fragment
   kBadChecksum,  // IPv4 header or CARP checksum
   kForeignVrrp,  // a VRRP advertisement, which shares protocol 112 and the group
 };

@@ -53,8 +53,7 @@ struct Ipv6Address {
 
 // 224.0.0.18 and ff02::12, VRRP's groups, which CARP shares.
 inline constexpr Ipv4Address kCarpGroup4{{224, 0, 0, 18}};
-inline constexpr Ipv6Address kCarpGroup6{
-    {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12}};
+inline constexpr Ipv6Address kCarpGroup6{{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12}};
 
 // Either family. An IPv4 address fills the first four octets; the rest are zero.
 struct IpAddress {

@@ -21,7 +21,7 @@ inline Case*& cases() {
 }
 
 struct Result {
-  int failures = 0;      // failed checks of the running case
+  int failures = 0;  // failed checks of the running case
   const char* skipped = nullptr;
 };
 
@@ -44,7 +44,7 @@ template <typename T>
 std::string show(const T& value) {
   if constexpr (std::is_enum_v<T>) {
     return std::to_string(static_cast<long long>(value));
-  } else if constexpr (requires(std::ostringstream& out) { out << value; }) {
+  } else if constexpr (requires(std::ostringstream & out) { out << value; }) {
     std::ostringstream out;
     if constexpr (sizeof(T) == 1 && std::is_integral_v<T>) {
       out << static_cast<int>(value);
@@ -59,33 +59,33 @@ std::string show(const T& value) {
 
 }  // namespace carp::test
 
-#define TEST(name)                                                     \
-  static void test_##name();                                           \
-  static carp::test::Register register_##name{#name, &test_##name};    \
+#define TEST(name)                                                  \
+  static void test_##name();                                        \
+  static carp::test::Register register_##name{#name, &test_##name}; \
   static void test_##name()
 
-#define CHECK(condition)                                                        \
-  do {                                                                          \
+#define CHECK(condition)                                                             \
+  do {                                                                               \
     if (!(condition)) carp::test::fail(__FILE__, __LINE__, "not true: " #condition); \
   } while (false)
 
-#define CHECK_EQ(a, b)                                                                     \
-  do {                                                                                     \
-    const auto check_a = (a);                                                             \
-    const auto check_b = (b);                                                             \
-    if (!(check_a == check_b)) {                                                           \
-      carp::test::fail(__FILE__, __LINE__,                                                 \
+#define CHECK_EQ(a, b)                                                                        \
+  do {                                                                                        \
+    const auto check_a = (a);                                                                 \
+    const auto check_b = (b);                                                                 \
+    if (!(check_a == check_b)) {                                                              \
+      carp::test::fail(__FILE__, __LINE__,                                                    \
                        std::string(#a " == " #b ": ") + carp::test::show(check_a) + " and " + \
-                           carp::test::show(check_b));                                     \
-    }                                                                                      \
+                           carp::test::show(check_b));                                        \
+    }                                                                                         \
   } while (false)
 
-#define REQUIRE(condition)                                                      \
-  do {                                                                          \
-    if (!(condition)) {                                                         \
-      carp::test::fail(__FILE__, __LINE__, "not true: " #condition);            \
-      return;                                                                   \
-    }                                                                           \
+#define REQUIRE(condition)                                           \
+  do {                                                               \
+    if (!(condition)) {                                              \
+      carp::test::fail(__FILE__, __LINE__, "not true: " #condition); \
+      return;                                                        \
+    }                                                                \
   } while (false)
 
 // Ends the case as skipped, with the reason.

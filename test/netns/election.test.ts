@@ -99,7 +99,10 @@ describe("election", {concurrency: 5}, () => {
 
     for (const [name, end] of [
         ["N1, N2: the master halts", (a: Router) => a.host.powerOff()],
-        ["N2: the master's interface is set down", async (a: Router) => a.host.ip("link", "set", "eth1", "down")],
+        [
+            "N2: the master's interface is set down",
+            async (a: Router) => a.host.ip("link", "set", "eth1", "down"),
+        ],
     ] as const) {
         for (const [family, addresses] of [
             ["IPv4", ["10.1.1.1/24", "10.1.1.2/24", "10.1.1.3/24", "10.1.1.100/24"]],
@@ -192,7 +195,11 @@ describe("election", {concurrency: 5}, () => {
         const silenceMs = adverts[0].atUs / 1000 - backup.atMs;
         assert.ok(silenceMs >= 2998 && silenceMs < 4700, `first advert after ${silenceMs} ms`);
         const own = frames.filter(({source}) => source === virtualMac(1));
-        assert.equal(own[0], adverts[0].frame, "the advert is the first frame from the virtual MAC");
+        assert.equal(
+            own[0],
+            adverts[0].frame,
+            "the advert is the first frame from the virtual MAC",
+        );
         const second = own[1] && arpOf(own[1]);
         assert.ok(second, "then gratuitous ARP");
         assert.deepEqual(
@@ -205,7 +212,11 @@ describe("election", {concurrency: 5}, () => {
     test("P2: 20 s of adverts keep time, and their counters rise", async (scene) => {
         const lan = scene.segment();
         const blocks = [0, 128].map((advskew, i) =>
-            pairBlock(advskew, {name: `carp${i}`, vhid: i + 1, addresses: [`192.168.1.${100 + i}/24`]}),
+            pairBlock(advskew, {
+                name: `carp${i}`,
+                vhid: i + 1,
+                addresses: [`192.168.1.${100 + i}/24`],
+            }),
         );
         const a = scene.router("a", lan, ["192.168.1.2/24"], {carp: blocks});
         await a.start();
@@ -215,7 +226,10 @@ describe("election", {concurrency: 5}, () => {
             (await a.counter("opackets", "carp0")) >= 22 ? true : undefined,
         );
         const frames = await capture.stop();
-        for (const [vhid, interval] of [[1, 1_000_000], [2, 1_500_000]] as const) {
+        for (const [vhid, interval] of [
+            [1, 1_000_000],
+            [2, 1_500_000],
+        ] as const) {
             const adverts = advertsOf(frames, {vhid});
             const [first, last] = [adverts[0], adverts.at(-1)];
             assert.ok(first && last && adverts.length >= 12);

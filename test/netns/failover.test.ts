@@ -11,8 +11,8 @@ import {Recording} from "../support/raw.ts";
 import {
     buildPair,
     cableOf,
-    pairBlock,
     type Pair,
+    pairBlock,
     type Router,
     runPair,
     type Scene,
@@ -98,7 +98,10 @@ describe("crash and clean stop", {concurrency: 5}, () => {
         assert.equal(await pair.b.counter("badauth"), 0);
     });
 
-    for (const words of [["carp0", "down"], ["carp0", "backup"]] as const) {
+    for (const words of [
+        ["carp0", "down"],
+        ["carp0", "backup"],
+    ] as const) {
         test(`carpctl ${words.join(" ")}: 0 pings lost`, async (scene) => {
             const pair = await runPair(scene, {preempt: false});
             const report = await pingsDuring(scene, pair, async () => {
@@ -178,7 +181,10 @@ describe("silence", {concurrency: 4}, () => {
         const alive = later.filter(({atUs}) => atUs / 1000 >= reborn.atMs);
         assert.deepEqual(strayFrames(a, alive, untilMs), []);
         assert.deepEqual(strayFrames(b, fromB, untilMs), []);
-        assert.ok(fromA.some(({source}) => source === virtualMac(1)), "the recorder sees such frames");
+        assert.ok(
+            fromA.some(({source}) => source === virtualMac(1)),
+            "the recorder sees such frames",
+        );
         assert.ok(a.changes().length >= 7 && b.changes().length >= 6);
         await Promise.all([pings.stop(), pings6.stop()]);
     });
@@ -313,7 +319,8 @@ describe("SIGKILL", () => {
             await a.until("MASTER");
             assert.notEqual(sysctls(a), before, "a running daemon has changed some");
             // Nobody has to ask for the MAC: one goes on sending to the virtual, one to the real one.
-            const real = /link\/ether (\S+)/.exec(a.host.ip("link", "show", "dev", "eth1"))?.[1] ?? "";
+            const real =
+                /link\/ether (\S+)/.exec(a.host.ip("link", "show", "dev", "eth1"))?.[1] ?? "";
             const to = ["neigh", "replace", "192.168.1.1", "dev", "eth0", "lladdr"];
             client.ip(...to, virtualMac(1), "nud", "permanent");
             neighbour.ip(...to, real, "nud", "permanent");
@@ -375,5 +382,9 @@ function sysctls(router: Router): string {
         ["eth1", "all", "default"].map((name) => `/proc/sys/net/${family}/conf/${name}`),
     );
     // stable_secret cannot be read before it is set; others are write-only.
-    return router.host.run(["grep", "-rs", ".", ...folders]).stdout.split("\n").sort().join("\n");
+    return router.host
+        .run(["grep", "-rs", ".", ...folders])
+        .stdout.split("\n")
+        .sort()
+        .join("\n");
 }

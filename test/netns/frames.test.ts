@@ -9,7 +9,7 @@ import {type Host, waitFor} from "../../src/io/lab/namespaces.ts";
 import {inNamespace} from "../support/netns.ts";
 import {advertsOf, arpOf, type Frame, virtualMac} from "../support/pcap.ts";
 import {Recording, sendFrames} from "../support/raw.ts";
-import {cableOf, pairBlock, Router, runPair, type Scene, Testbed} from "../support/routers.ts";
+import {cableOf, pairBlock, type Router, runPair, type Scene, Testbed} from "../support/routers.ts";
 
 const skip = await inNamespace();
 const bed = skip === false ? new Testbed() : undefined;
@@ -77,7 +77,12 @@ function badAdverts(): readonly (readonly [string, "carp0" | "eth1", string, Buf
         ["version 3", "carp0", "badver", seal(changed((f) => f.writeUInt8(0x31, carpAt)))],
         ["an unknown vhid", "eth1", "badvhid", advert({vhid: 9})],
         ["35 octets", "eth1", "badlen", short],
-        ["a changed counter", "carp0", "badauth", seal(changed((f) => f.writeUInt8(7, carpAt + 9)))],
+        [
+            "a changed counter",
+            "carp0",
+            "badauth",
+            seal(changed((f) => f.writeUInt8(7, carpAt + 9))),
+        ],
     ];
 }
 
@@ -233,8 +238,14 @@ describe("frames", {concurrency: 5}, () => {
         assert.ok(seen >= 3, "B has seen the requests");
         await pings.stop();
         const sentByB = await fromB.stop();
-        assert.deepEqual(sentByB.filter(({source}) => source === virtualMac(1)), []);
-        assert.deepEqual(sentByB.map(arpOf).filter((arp) => arp?.sender === "192.168.1.1"), []);
+        assert.deepEqual(
+            sentByB.filter(({source}) => source === virtualMac(1)),
+            [],
+        );
+        assert.deepEqual(
+            sentByB.map(arpOf).filter((arp) => arp?.sender === "192.168.1.1"),
+            [],
+        );
         // Neighbour advertisement: ICMPv6 type 136 directly behind the IPv6 header.
         const isAdvertisement = ({etherType, octets}: Frame) =>
             etherType === 0x86dd && octets[20] === 58 && octets[54] === 136;
@@ -272,7 +283,13 @@ describe("unicast peers", {concurrency: 3}, () => {
             middle.connect(right, {ifname: "eth1", addresses: [far[1]]});
             const v6 = near[0].includes(":");
             if (v6) middle.sysctl({"ipv6/conf/all/forwarding": 1});
-            const make = (name: string, lan: string, own: typeof near | typeof far, skew: number, peer: string) => {
+            const make = (
+                name: string,
+                lan: string,
+                own: typeof near | typeof far,
+                skew: number,
+                peer: string,
+            ) => {
                 const router = scene.router(name, lan, [own[0]], {
                     carp: [pairBlock(skew, {addresses: [`${vip}/${hops}`], peers: [peer]})],
                 });

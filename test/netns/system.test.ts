@@ -36,7 +36,8 @@ function footprint({host}: Router): Readonly<Record<string, unknown>> {
         addresses: [...host.ip("-o", "addr").matchAll(/inet6? (\S+)/g)].map(([, text]) => text),
         routes: lines(["ip", "route", "show", "table", "all"]),
         packetSockets: lines(["cat", "/proc/net/packet"]).length,
-        rawSockets: lines(["cat", "/proc/net/raw"]).length + lines(["cat", "/proc/net/raw6"]).length,
+        rawSockets:
+            lines(["cat", "/proc/net/raw"]).length + lines(["cat", "/proc/net/raw6"]).length,
         groups: lines(["ip", "maddr", "show", "dev", "eth1"]),
         processes: host.pids(),
     };
@@ -182,9 +183,9 @@ describe("restarts and reloads", {concurrency: 4}, () => {
         await a.host.powerOff();
         await all(b, "MASTER", 6000);
         await waitFor("adverts of all", 3000, async () =>
-            (await Promise.all(["carp0", "carp63"].map((name) => b.counter("opackets", name)))).every(
-                (n) => n > 1,
-            )
+            (
+                await Promise.all(["carp0", "carp63"].map((name) => b.counter("opackets", name)))
+            ).every((n) => n > 1)
                 ? true
                 : undefined,
         );
@@ -246,11 +247,17 @@ describe("restarts and reloads", {concurrency: 4}, () => {
         const pings = await scene.agent(client).ping("192.168.1.1");
         await pings.answered();
         const unrelated = await a.carp("carp1");
-        for (const [router, skew, other] of [[a, 5, 9], [b, 110, 99]] as const) {
+        for (const [router, skew, other] of [
+            [a, 5, 9],
+            [b, 110, 99],
+        ] as const) {
             router.configure(config(skew, two, other));
             router.reload();
         }
-        for (const [router, skew] of [[a, 5], [b, 110]] as const) {
+        for (const [router, skew] of [
+            [a, 5],
+            [b, 110],
+        ] as const) {
             await waitFor("the reload", 4000, async () => {
                 const {advskew, addresses} = await router.carp();
                 return advskew === skew && addresses.length === 3 ? true : undefined;

@@ -202,20 +202,13 @@ export class Cable {
 
     /** Removes every block, loss and filter of this cable. */
     unblock(): void {
-        const listed = must([
-            ...inside(wire),
-            "nft",
-            "-a",
-            "list",
-            "chain",
-            "bridge",
-            "lab",
-            "forward",
-        ]);
-        for (const line of listed.split("\n")) {
-            const handle = /# handle (\d+)/.exec(line)?.[1];
-            if (handle !== undefined && line.includes(`comment "${this.port}"`)) {
-                nft(`delete rule bridge lab forward handle ${handle}`);
+        for (const chain of ["from-host", "to-host"]) {
+            const list = ["nft", "-a", "list", "chain", "bridge", "lab", chain];
+            for (const line of must([...inside(wire), ...list]).split("\n")) {
+                const handle = /# handle (\d+)/.exec(line)?.[1];
+                if (handle !== undefined && line.includes(`comment "${this.port}"`)) {
+                    nft(`delete rule bridge lab ${chain} handle ${handle}`);
+                }
             }
         }
     }
