@@ -24,7 +24,10 @@ function newest(folder) {
 function isCurrent() {
     if (!outputs.every((path) => existsSync(path))) return false;
     const built = Math.min(...outputs.map((path) => statSync(path).mtimeMs));
-    const sources = Math.max(newest(join(root, "native")), statSync(join(root, "binding.gyp")).mtimeMs);
+    const sources = Math.max(
+        newest(join(root, "native")),
+        statSync(join(root, "binding.gyp")).mtimeMs,
+    );
     return built > sources;
 }
 
@@ -43,7 +46,9 @@ function build() {
     for (const tool of ["g++", "make", "python3"]) {
         const found = spawnSync(tool, ["--version"], {stdio: "ignore"});
         if (found.error !== undefined) {
-            fail(`${tool} is needed to build the addon; on Debian: apt-get install g++ make python3`);
+            fail(
+                `${tool} is needed to build the addon; on Debian: apt-get install g++ make python3`,
+            );
         }
     }
     const gyp = createRequire(import.meta.url).resolve("node-gyp/bin/node-gyp.js");

@@ -1,5 +1,7 @@
 #include "sim/echo.h"
 
+#include <array>
+
 #include "wire/advertisement.h"
 #include "wire/bytes.h"
 
@@ -9,38 +11,54 @@ namespace {
 
 constexpr std::uint8_t kIcmp4 = 1;
 constexpr std::uint8_t kIcmp6 = 58;
+constexpr std::uint8_t kMessage = 16;  // octets of ICMP: its header and the sequence in full
+
+void put_checksum(std::span<std::uint8_t> packet, std::size_t at, std::uint16_t sum) {
+  packet[at] = static_cast<std::uint8_t>(sum >> 8);
+  packet[at + 1] = static_cast<std::uint8_t>(sum & 0xff);
+}
 
 }  // namespace
 
 std::vector<std::uint8_t> write_echo(const Echo& echo) {
   const bool v4 = echo.destination.family == wire::Family::kIpv4;
   const std::size_t header = v4 ? wire::kIpv4Header : wire::kIpv6Header;
-  std::vector<std::uint8_t> frame(wire::kEthernetHeader + header + 16);
+  std::vector<std::uint8_t> frame(wire::kEthernetHeader + header + kMessage);
   wire::write_ethernet(frame, echo.destination_mac, echo.source_mac,
                        v4 ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6);
-  wire::Writer w(std::span<std::uint8_t>(frame).subspan(wire::kEthernetHeader));
+  const auto packet = std::span<std::uint8_t>(frame).subspan(wire::kEthernetHeader);
+  wire::Writer w(packet);
+  std::uint32_t seed = 0;
   if (v4) {
     w.u8(0x45);
     w.u8(0);
-    w.u16(static_cast<std::uint16_t>(header + 16));
+    w.u16(static_cast<std::uint16_t>(header + kMessage));
     w.u32(0);
     w.u8(64);
     w.u8(kIcmp4);
     w.u16(0);
     w.bytes(echo.source.v4().octets);
     w.bytes(echo.destination.v4().octets);
+    put_checksum(packet, 10, wire::checksum(packet.first(header)));
     w.u8(echo.reply ? 0 : 8);
   } else {
     w.u32(6U << 28);
-    w.u16(16);
+    w.u16(kMessage);
     w.u8(kIcmp6);
     w.u8(64);
     w.bytes(echo.source.octets);
     w.bytes(echo.destination.octets);
+    const std::array<std::uint8_t, 8> tail{0, 0, 0, kMessage, 0, 0, 0, kIcmp6};
+    seed = wire::sum16(tail, wire::sum16(packet.subspan(8, 32)));
     w.u8(echo.reply ? 129 : 128);
   }
-  w.zeros(7);
+  w.u8(0);
+  w.u16(0);  // checksum, below
+  // Identifier and sequence for whoever reads a capture; the simulator reads what follows.
+  w.u16(static_cast<std::uint16_t>(echo.sequence >> 32));
+  w.u16(static_cast<std::uint16_t>(echo.sequence & 0xffff));
   w.u64(echo.sequence);
+  put_checksum(packet, header + 2, wire::checksum(packet.subspan(header), seed));
   return frame;
 }
 

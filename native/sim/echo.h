@@ -1,5 +1,5 @@
-// The simulator's pings: frames as a client and a router's kernel would exchange them, reduced to
-// what the accounting needs (no checksums; only the simulator reads them).
+// The simulator's pings: frames as a client and a router's kernel would exchange them, complete
+// enough for a capture to be read; the accounting needs only their sequence.
 #pragma once
 
 #include <cstdint>

@@ -161,17 +161,15 @@ void Network::arrive_at_host(const Port& port, const Frame& frame) {
 void Network::answer_echo(const Port& port, const Echo& echo) {
   SimHost& h = *hosts_[port.host];
   if (!h.core || (h.paused && *h.paused == Pause::kMachine)) return;
+  bool forwards = false;
   for (std::size_t i = 0; i < h.vhosts.size(); ++i) {
     const core::Vhost* v = h.core->vhost(static_cast<core::VhostId>(i));
     if (v == nullptr || !h.vhosts[i].up || v->carpdev() != port.carpdev ||
         v->mac() != echo.destination_mac) {
       continue;
     }
-    if (!v->owns(echo.destination)) {
-      route_echo(h, port.carpdev, echo);
-      return;
-    }
-    if (echo.reply) return;
+    forwards = true;
+    if (echo.reply || !v->owns(echo.destination)) continue;
     const Echo reply{.reply = true,
                      .destination_mac = echo.source_mac,
                      .source_mac = v->mac(),
@@ -181,6 +179,7 @@ void Network::answer_echo(const Port& port, const Echo& echo) {
     forward(h.carpdevs[port.carpdev].port, std::make_shared<const Frame>(write_echo(reply)));
     return;
   }
+  if (forwards) route_echo(h, port.carpdev, echo);
 }
 
 // Out of the carpdev whose network has the destination, to the client there. The neighbour table of

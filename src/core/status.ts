@@ -50,7 +50,10 @@ export interface InterfaceStatus {
 }
 
 export interface StatisticsStatus {
-    readonly carp: readonly {readonly name: string; readonly counters: Readonly<Record<string, number>>}[];
+    readonly carp: readonly {
+        readonly name: string;
+        readonly counters: Readonly<Record<string, number>>;
+    }[];
     readonly carpdevs: readonly {
         readonly carpdev: string;
         readonly counters: Readonly<Record<string, number>>;
