@@ -20,6 +20,9 @@ namespace {
 // port lets through in 4 ms. More waits for the next turn, so that what is due is sent first.
 constexpr int kBatchesPerTurn = 16;
 
+// A turn takes microseconds; one that took longer than this may have missed frames.
+constexpr core::Duration kTurnLong = std::chrono::milliseconds{2};
+
 constexpr core::Duration kSendFaultQuiet = std::chrono::seconds{10};
 
 bool is_unreachable(int error) {
@@ -85,12 +88,13 @@ void Loop::run() {
     }
     ring_doorbell();
     const std::size_t n = drained_ ? poller_.wait(ready) : poller_.poll(ready);
-    now_ = sys::monotonic_now();
+    now_ = woke_at_ = sys::monotonic_now();
     if (channel_->abandon.load(std::memory_order_acquire)) {
       finish();
       break;
     }
     take_frames({ready.data(), n});
+    if (n == ready.size()) drained_ = false;  // there may be more that are ready
     for (std::size_t i = 0; i < n; ++i) {
       if (ready[i].tag == kMonitor) take_links();
       if (ready[i].tag == kJanitor) watch_janitor();
@@ -120,6 +124,8 @@ void Loop::take_port_frames(std::size_t index, PortSocket which) {
     const sys::ReceiveResult result = socket.recv_batch();
     now_ = sys::monotonic_now();
     for (const sys::Received& received : result.frames) {
+      // What a macvlan took shows here a second time, with the macvlan's index.
+      if (received.ifindex != ports_[index]->ifindex()) continue;
       host_.handle_frame(now_, ports_[index]->id(), received.frame);
     }
     flush();
@@ -168,7 +174,17 @@ void Loop::take_commands() {
 void Loop::take_timers() {
   now_ = sys::monotonic_now();
   const std::optional<core::Instant> due = host_.poll_timeout();
-  if (due && *due <= now_) host_.handle_timeout(now_, drained_);
+  if (!due || *due > now_) return;
+  if (now_ - woke_at_ > kTurnLong) {
+    // The thread stood still since it looked (stopped, or waiting for the kernel in a request):
+    // what arrived meanwhile comes before what follows from silence.
+    std::array<sys::Ready, sys::Poller::kMaxReady> ready;
+    const std::size_t n = poller_.poll(ready);
+    take_frames({ready.data(), n});
+    if (n == ready.size()) drained_ = false;
+    now_ = sys::monotonic_now();
+  }
+  host_.handle_timeout(now_, drained_);
   flush();
 }
 

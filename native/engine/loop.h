@@ -123,7 +123,6 @@ class Loop {
   void ring_doorbell();
   void post_event(const core::Event& event);
   void continue_snapshot();
-  void fill(VhostRecord* record, const core::Vhost& vhost) const;
   void fill(CarpdevRecord* record, Port& port) const;
   void finish();
 
@@ -131,6 +130,7 @@ class Loop {
   StartOptions options_;
   core::Host host_;
   core::Instant now_;
+  core::Instant woke_at_;  // when this turn began
 
   sys::Poller poller_;
   sys::DeadlineTimer timer_;

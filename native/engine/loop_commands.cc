@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/loop.h"
+#include "engine/record.h"
 #include "sys/clock.h"
 #include "sys/sysctl.h"
 
@@ -282,7 +283,7 @@ void Loop::continue_snapshot() {
       message.kind = MessageKind::kVhost;
       message.vhost.name = slots_[i]->name;
       message.vhost.carpdev = slots_[i]->carpdev;
-      fill(&message.vhost, *vhost);
+      engine::fill(&message.vhost, *vhost);
     } else if ((i -= vhosts) < ports) {
       if (!ports_[i]) continue;
       message.kind = MessageKind::kCarpdev;
@@ -307,40 +308,6 @@ void Loop::continue_snapshot() {
     }
     post(std::move(message));
   }
-}
-
-void Loop::fill(VhostRecord* record, const core::Vhost& vhost) const {
-  record->vhid = vhost.config().vhid;
-  record->state = vhost.state();
-  record->enabled = vhost.enabled();
-  record->handing_over = vhost.handing_over();
-  record->advbase_s = vhost.config().advbase_s;
-  record->advskew = vhost.config().advskew;
-  record->effective_advskew = vhost.effective_advskew();
-  record->cause = vhost.cause();
-  record->since = vhost.since();
-  if (vhost.advertisement_at()) {
-    record->has_next = true;
-    record->next_advertisement = *vhost.advertisement_at();
-  }
-  if (vhost.master_down_at()) {
-    record->has_down = true;
-    record->master_down = *vhost.master_down_at();
-  }
-  const auto peers = vhost.peers();
-  const core::Peer* master = vhost.master();
-  for (std::size_t i = 0; i < peers.size(); ++i) {
-    record->peers[i] = peers[i];
-    if (&peers[i] == master) record->master = static_cast<std::int8_t>(i);
-  }
-  record->peer_count = static_cast<std::uint8_t>(peers.size());
-  for (std::size_t i = 0; i < record->counters.size(); ++i) {
-    record->counters[i] = vhost.counters()[static_cast<core::VhostCounter>(i)];
-  }
-  record->transitions = vhost.transitions();
-  record->mac = vhost.mac();
-  record->source4 = vhost.source(wire::Family::kIpv4);
-  record->source6 = vhost.source(wire::Family::kIpv6);
 }
 
 void Loop::fill(CarpdevRecord* record, Port& port) const {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 namespace carp::sys {
 
@@ -36,7 +37,10 @@ std::size_t Poller::collect(std::span<Ready> out, int timeout_ms) {
   std::array<epoll_event, kMaxReady> events;
   const std::size_t room = std::min(out.size(), events.size());
   if (room == 0) return 0;
-  const int count = ::epoll_wait(fd_.get(), events.data(), static_cast<int>(room), timeout_ms);
+  int count = 0;
+  do {
+    count = ::epoll_wait(fd_.get(), events.data(), static_cast<int>(room), timeout_ms);
+  } while (count < 0 && errno == EINTR);
   if (count <= 0) return 0;
   const auto n = static_cast<std::size_t>(count);
   for (std::size_t i = 0; i < n; ++i) {

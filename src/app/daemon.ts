@@ -71,6 +71,8 @@ export class Daemon {
     #stopping: Promise<ExitCode> | null = null;
     #cancelWatchdog: () => void = () => undefined;
 
+    #wallOffset: bigint | null = null;
+
     /** `config` is what `start` brings up. */
     constructor(ports: DaemonPorts, options: DaemonOptions, config: Config) {
         this.#ports = ports;
@@ -88,9 +90,16 @@ export class Daemon {
         return this.#stopping !== null;
     }
 
-    /** Wall clock minus monotonic clock at this moment, microseconds. */
+    /**
+     * Wall clock minus monotonic clock, microseconds. The wall clock is read in whole milliseconds,
+     * so a fresh reading jitters; only a step or a drift of more than 2 ms moves what is shown.
+     */
     wallOffsetUs(): bigint {
-        return this.#ports.clock.wallUs() - this.#ports.clock.monotonicUs();
+        const now = this.#ports.clock.wallUs() - this.#ports.clock.monotonicUs();
+        const difference = this.#wallOffset === null ? null : now - this.#wallOffset;
+        if (difference === null || difference > 2000n || difference < -2000n)
+            this.#wallOffset = now;
+        return this.#wallOffset ?? now;
     }
 
     /** Not older than this call; rejects when the engine does not answer. */

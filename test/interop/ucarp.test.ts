@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import {chmodSync, writeFileSync} from "node:fs";
 import {join} from "node:path";
 import {after, describe, it} from "node:test";
-import {type Host, type HostProcess, waitFor} from "../../src/io/lab/namespaces.ts";
+import {canFilter, type Host, type HostProcess, waitFor} from "../../src/io/lab/namespaces.ts";
 import {inNamespace} from "../support/netns.ts";
 import {advertsOf, isFarewell, virtualMac} from "../support/pcap.ts";
 import {pairBlock, type Router, type Scene, Testbed} from "../support/routers.ts";
@@ -111,6 +111,10 @@ const ofUcarp = {vhid: 1, source: ucarpAddress};
 
 describe("beside ucarp", {concurrency: 5}, () => {
     test("ucarp leads, is cut off, and comes back as the faster one", async (scene) => {
+        if (!canFilter()) {
+            scene.skip("nft(8) is not installed");
+            return;
+        }
         const {lan, carpd, ucarp, client} = mixed(scene, 100);
         const capture = await scene.switches.capture(lan);
         ucarp.start(0, {preempt: true});

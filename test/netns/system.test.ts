@@ -120,6 +120,10 @@ describe("links", {concurrency: 4}, () => {
     });
 
     test("P18: three failed sends demote, three good ones undo it", async (scene) => {
+        if (!canFilter()) {
+            scene.skip("nft(8) is not installed");
+            return;
+        }
         const [lan, wan] = [scene.segment("lan"), scene.segment("wan")];
         const other = {name: "carp1", carpdev: "eth2", vhid: 2, addresses: ["10.0.0.1/24"]};
         const a = scene.router("a", lan, ["192.168.1.2/24"], {
@@ -129,12 +133,15 @@ describe("links", {concurrency: 4}, () => {
         await a.start();
         await a.until("MASTER");
         await a.until("MASTER", 8000, "carp1");
-        if (!canFilter()) return;
         const nft = (rule: string) => a.host.run(["nft", rule]).status;
         nft("add table netdev test");
         const chain = "{ type filter hook egress device eth1 priority 0; }";
-        // Kernels before 5.16 have no egress hook, and there is no other way to make a send fail.
-        if (nft(`add chain netdev test out ${chain}`) !== 0) return;
+        if (nft(`add chain netdev test out ${chain}`) !== 0) {
+            scene.skip(
+                "no egress hook (Linux 5.16 and CONFIG_NETFILTER_EGRESS), so no send can fail",
+            );
+            return;
+        }
         assert.equal(nft("add rule netdev test out drop"), 0);
         await waitFor("the demotion", 6000, async () =>
             (await a.carp("carp1")).effectiveAdvskew === 240 ? true : undefined,
@@ -277,7 +284,9 @@ describe("restarts and reloads", {concurrency: 4}, () => {
         assert.equal(a.changes().length, 2, "carp0 of A: BACKUP, MASTER and no more");
         assert.equal(b.changes().length, 1);
         const now = await a.carp("carp1");
-        assert.deepEqual([now.since, now.transitions], [unrelated.since, unrelated.transitions]);
+        assert.equal(now.transitions, unrelated.transitions);
+        // Folded from two clocks each time it is asked for: a few milliseconds may differ.
+        assert.ok(Math.abs(Date.parse(now.since) - Date.parse(unrelated.since)) < 100);
         // A file that is wrong changes nothing and does not end the daemon.
         writeFileSync(a.configPath, "[[carp]]\nvhid = 256\n");
         a.reload();

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import {spawn} from "node:child_process";
 import {existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from "node:fs";
 import {join} from "node:path";
+import type {TestContext} from "node:test";
 import {decodeCarps, decodeStatistics} from "../../src/core/control-decode.ts";
 import type {VhostState} from "../../src/core/engine.ts";
 import type {CarpStatus, StatisticsStatus} from "../../src/core/status.ts";
@@ -255,10 +256,10 @@ export class Testbed {
     }
 
     /** Runs `body` in a corner of its own, whose hosts are switched off afterwards. */
-    scene(body: (scene: Scene) => Promise<void>): () => Promise<void> {
-        return async () => {
+    scene(body: (scene: Scene) => Promise<void>): (test?: TestContext) => Promise<void> {
+        return async (test) => {
             this.#scenes += 1;
-            const scene = new Scene(this.lab, `t${this.#scenes}`);
+            const scene = new Scene(this.lab, `t${this.#scenes}`, test);
             try {
                 await body(scene);
             } finally {
@@ -299,12 +300,19 @@ export class Scene {
     readonly #prefix: string;
     readonly #hosts: Host[] = [];
     readonly #agents = new Map<Host, Agent>();
+    readonly #test: TestContext | undefined;
     readonly wire: Host;
 
-    constructor(lab: Lab, prefix: string) {
+    constructor(lab: Lab, prefix: string, test: TestContext | undefined) {
         this.#lab = lab;
         this.#prefix = prefix;
+        this.#test = test;
         this.wire = lab.wireHost();
+    }
+
+    /** Marks the test as skipped; the body then has to return. */
+    skip(reason: string): void {
+        this.#test?.skip(reason);
     }
 
     segment(name = "lan"): string {
