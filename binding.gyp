@@ -25,6 +25,11 @@
             ]
         },
         {
+            "target_name": "carp_sim",
+            "type": "static_library",
+            "sources": ["<!@(ls -1 native/sim/*.cc)"]
+        },
+        {
             "target_name": "carp_sys",
             "type": "static_library",
             "sources": ["<!@(ls -1 native/sys/*.cc | grep -v janitor_main)"]
@@ -37,7 +42,7 @@
         {
             "target_name": "carp",
             "type": "loadable_module",
-            "dependencies": ["carp_core", "carp_engine", "carp_sys"],
+            "dependencies": ["carp_sim", "carp_core", "carp_engine", "carp_sys"],
             "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
             "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS"],
             "ldflags": ["-Wl,-z,relro,-z,now"],

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 /**
  * The lab: the composition root. Outside it only starts itself again inside namespaces; inside it
- * builds the network, tells the story and reports. With --agent it is a hand of the lab inside one
+ * builds the network, tells the story and reports. Where namespaces are refused, or with --simulate,
+ * it stays outside and tells the story on a network in memory. With --agent it is a hand of the lab inside one
  * host. Main thread; pings and captures have their own, in the addon.
  */
 import {accessSync, constants, existsSync, mkdirSync} from "node:fs";
+import {constants as osConstants} from "node:os";
 import {dirname, join, resolve} from "node:path";
 import {createInterface} from "node:readline";
 import {Agent} from "./app/lab/agent.ts";
@@ -17,8 +19,9 @@ import {renderReport} from "./core/lab/report.ts";
 import type {NetworkSpec} from "./core/lab/scenario.ts";
 import {colourPainter, plainPainter} from "./core/lab/text.ts";
 import {loadAddon} from "./io/addon.ts";
-import {enterNamespaces, type Inside} from "./io/lab/launch.ts";
+import {enterNamespaces, type Inside, type Refusal} from "./io/lab/launch.ts";
 import {NamespaceNetwork} from "./io/lab/namespace-network.ts";
+import {SimulatedNetwork} from "./io/lab/simulated-network.ts";
 import {LineAudience, ScreenAudience} from "./io/lab/terminal.ts";
 import {projectRoot} from "./io/version.ts";
 
@@ -76,41 +79,109 @@ async function keepLines(inside: Inside, network: LabNetwork): Promise<readonly 
     ];
 }
 
-async function runLab(options: LabOptions, inside: Inside): Promise<number> {
+/** What a story is told on. */
+interface Ground {
+    /** null: nobody can be let in. */
+    readonly inside: Inside | null;
+    createNetwork(spec: NetworkSpec, part: string, live: boolean): Promise<LabNetwork>;
+    /** Said before the story, and after it, where a redrawn screen cannot hide it. */
+    readonly notes: readonly string[];
+}
+
+function pcapOf(options: LabOptions, part: string) {
+    if (options.pcap === null) return null;
+    return {folder: resolve(options.pcap), prefix: part === "" ? "" : `${part}-`};
+}
+
+/** Namespaces on this kernel, real carpd processes, real frames. */
+function namespaceGround(options: LabOptions, inside: Inside): Ground {
+    return {
+        inside,
+        notes: [],
+        createNetwork: (spec, part, live) =>
+            NamespaceNetwork.create({
+                spec,
+                scenarios,
+                directory: join("/run/lab", part),
+                carpd: program("carpd.js"),
+                agent: [...program("lab.js"), "--agent"],
+                intervalUs: pingIntervalUs,
+                live,
+                pcap: pcapOf(options, part),
+            }),
+    };
+}
+
+/** The same core on a network in memory. */
+function simulatedGround(options: LabOptions, refusal: Refusal | null): Ground {
+    const {createSimulation} = loadAddon();
+    endOnSignals();
+    let previous: LabNetwork | null = null;
+    const refused =
+        refusal === null
+            ? []
+            : [
+                  `no network namespaces here: ${refusal.reason}`,
+                  `this would allow them: ${refusal.remedy}`,
+                  ...(options.keep ? ["--keep needs them: a simulated network just ends"] : []),
+              ];
+    return {
+        inside: null,
+        notes: [
+            ...refused,
+            "simulated: no kernel here; what follows is carpd's core on a network in memory, on virtual time. Not claimed: what needs a kernel, processes and real network cards",
+        ],
+        createNetwork: (spec, part, live) => {
+            const network = new SimulatedNetwork({
+                spec,
+                scenarios,
+                simulation: createSimulation(),
+                startAtUs: previous?.now() ?? 0,
+                paced: !options.fast,
+                intervalUs: pingIntervalUs,
+                live,
+                pcap: pcapOf(options, part),
+            });
+            previous = network;
+            return Promise.resolve(network);
+        },
+    };
+}
+
+/** Without namespaces there is no launcher that gives the terminal its cursor back. */
+function endOnSignals(): void {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+        process.once(signal, () => {
+            if (process.stdout.isTTY) process.stdout.write("\u001b[?25h");
+            process.exit(128 + osConstants.signals[signal]);
+        });
+    }
+}
+
+async function runLab(options: LabOptions, ground: Ground): Promise<number> {
     const output = options.json ? process.stderr : process.stdout;
     const coloured =
         output.isTTY && (process.env.NO_COLOR ?? "") === "" && process.env.TERM !== "dumb";
     const paint = coloured ? colourPainter : plainPainter;
     const live = output.isTTY && !options.fast && !options.json && process.env.TERM !== "dumb";
     const screen = live ? new ScreenAudience(output, paint) : null;
-    const createNetwork = (spec: NetworkSpec, part: string) =>
-        NamespaceNetwork.create({
-            spec,
-            scenarios,
-            directory: join("/run/lab", part),
-            carpd: program("carpd.js"),
-            agent: [...program("lab.js"), "--agent"],
-            intervalUs: pingIntervalUs,
-            live,
-            pcap:
-                options.pcap === null
-                    ? null
-                    : {folder: resolve(options.pcap), prefix: part === "" ? "" : `${part}-`},
-        });
+    const notes = ground.notes.map((note) => `lab: ${note}\n`).join("");
+    process.stderr.write(notes);
     const {report, kept, logs} = await runScenario({
         scenario: options.scenario,
         fast: options.fast,
-        keep: options.keep,
+        keep: options.keep && ground.inside !== null,
         audience: screen ?? new LineAudience(output, paint),
-        createNetwork,
+        createNetwork: (spec, part) => ground.createNetwork(spec, part, live),
     });
     screen?.end();
     output.write(`\n${renderReport(paint, report).join("\n")}\n`);
     for (const log of logs) output.write(`\nlast lines of carpd on ${log}\n`);
     if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-    if (kept !== null) {
-        output.write(`${(await keepLines(inside, kept)).join("\n")}\n`);
-        await inside.untilInterrupted();
+    if (screen !== null) output.write(notes);
+    if (kept !== null && ground.inside !== null) {
+        output.write(`${(await keepLines(ground.inside, kept)).join("\n")}\n`);
+        await ground.inside.untilInterrupted();
     }
     return report.ok ? 0 : 1;
 }
@@ -157,13 +228,11 @@ async function main(): Promise<number> {
     }
     const refused = options.pcap === null ? undefined : preparePcap(options.pcap);
     if (refused !== undefined) return refused;
+    if (options.simulate) return await runLab(options, simulatedGround(options, null));
     const entry = await enterNamespaces();
-    if (entry.kind === "inside") return await runLab(options, entry.inside);
-    const {reason, remedy} = entry.refusal;
-    process.stderr.write(
-        `lab: no network namespaces here: ${reason}\nlab: this would allow them: ${remedy}\n`,
-    );
-    return exitCodes.unavailable;
+    return entry.kind === "inside"
+        ? await runLab(options, namespaceGround(options, entry.inside))
+        : await runLab(options, simulatedGround(options, entry.refusal));
 }
 
 process.exitCode = await main();

@@ -85,11 +85,8 @@ Napi::Value EngineObject::admin(const Napi::CallbackInfo& info) {
   command.kind = engine::CommandKind::kAdmin;
   command.sequence = info[0].ToNumber().Uint32Value();
   command.name = engine::to_array<16>(info[1].ToString().Utf8Value());
-  const std::string action = info[2].ToString().Utf8Value();
-  command.action = action == "up"       ? core::AdminAction::kUp
-                   : action == "down"   ? core::AdminAction::kDown
-                   : action == "master" ? core::AdminAction::kMaster
-                                        : core::AdminAction::kBackup;
+  command.action =
+      parse_action(info[2].ToString().Utf8Value()).value_or(core::AdminAction::kBackup);
   return submit(info.Env(), std::move(command));
 }
 

@@ -34,6 +34,56 @@ engine::VhostSpec read_vhost(const Napi::Object& object) {
   return spec;
 }
 
+Napi::Object fault_object(Napi::Env env, const engine::Fault& fault) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("code", std::string(text_of(fault.code)));
+  out.Set("op", std::string(text_of(fault.op)));
+  out.Set("target", std::string(text_of(fault.target)));
+  out.Set("errno", fault.error);
+  return out;
+}
+
+Napi::Object peer_object(Napi::Env env, const core::Peer& peer) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("address", to_text(peer.address));
+  out.Set("advbase", peer.advbase_s);
+  out.Set("advskew", peer.advskew);
+  out.Set("demotion", peer.demotion);
+  out.Set("lastHeardAt", to_value(env, peer.last));
+  out.Set("heard", static_cast<double>(peer.heard));
+  out.Set("counterClass", name_of(env, core::kPeerClassNames, peer.counter_class));
+  return out;
+}
+
+template <typename Names, typename Values>
+Napi::Object counters_object(Napi::Env env, const Names& names, const Values& values) {
+  Napi::Object out = Napi::Object::New(env);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    out.Set(std::string(names[i]), static_cast<double>(values[i]));
+  }
+  return out;
+}
+
+Napi::Object end_object(Napi::Env env, const engine::SnapshotEnd& end) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("demotion", end.demotion);
+  Napi::Object scheduling = Napi::Object::New(env);
+  scheduling.Set("scheduler", std::string(text_of(end.scheduler)));
+  scheduling.Set("realtime", end.realtime);
+  scheduling.Set("memory", std::string(text_of(end.memory)));
+  scheduling.Set("memoryLocked", end.memory_locked);
+  const auto count = static_cast<double>(end.late_count);
+  scheduling.Set("lateCount", count);
+  scheduling.Set("lateMeanUs",
+                 end.late_count > 0 ? static_cast<double>(end.late_sum_us) / count : 0.0);
+  scheduling.Set("lateMaxUs", static_cast<double>(end.late_max_us));
+  scheduling.Set("lateP99Us", static_cast<double>(end.late_p99_us));
+  out.Set("scheduling", scheduling);
+  return out;
+}
+
+}  // namespace
+
 Napi::Object event_object(Napi::Env env, const Message& message) {
   const core::Event& event = message.event;
   Napi::Object out = Napi::Object::New(env);
@@ -91,37 +141,7 @@ Napi::Object event_object(Napi::Env env, const Message& message) {
   return out;
 }
 
-Napi::Object fault_object(Napi::Env env, const engine::Fault& fault) {
-  Napi::Object out = Napi::Object::New(env);
-  out.Set("code", std::string(text_of(fault.code)));
-  out.Set("op", std::string(text_of(fault.op)));
-  out.Set("target", std::string(text_of(fault.target)));
-  out.Set("errno", fault.error);
-  return out;
-}
-
-Napi::Object peer_object(Napi::Env env, const core::Peer& peer) {
-  Napi::Object out = Napi::Object::New(env);
-  out.Set("address", to_text(peer.address));
-  out.Set("advbase", peer.advbase_s);
-  out.Set("advskew", peer.advskew);
-  out.Set("demotion", peer.demotion);
-  out.Set("lastHeardAt", to_value(env, peer.last));
-  out.Set("heard", static_cast<double>(peer.heard));
-  out.Set("counterClass", name_of(env, core::kPeerClassNames, peer.counter_class));
-  return out;
-}
-
-template <typename Names, typename Values>
-Napi::Object counters_object(Napi::Env env, const Names& names, const Values& values) {
-  Napi::Object out = Napi::Object::New(env);
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    out.Set(std::string(names[i]), static_cast<double>(values[i]));
-  }
-  return out;
-}
-
-Napi::Object vhost_object(Napi::Env env, const engine::VhostRecord& v) {
+Napi::Object to_object(Napi::Env env, const engine::VhostRecord& v) {
   Napi::Object out = Napi::Object::New(env);
   out.Set("name", std::string(text_of(v.name)));
   out.Set("carpdev", std::string(text_of(v.carpdev)));
@@ -150,7 +170,7 @@ Napi::Object vhost_object(Napi::Env env, const engine::VhostRecord& v) {
   return out;
 }
 
-Napi::Object carpdev_object(Napi::Env env, const engine::CarpdevRecord& port) {
+Napi::Object to_object(Napi::Env env, const engine::CarpdevRecord& port) {
   Napi::Object out = Napi::Object::New(env);
   out.Set("carpdev", std::string(text_of(port.name)));
   out.Set("ifindex", port.ifindex);
@@ -170,25 +190,13 @@ Napi::Object carpdev_object(Napi::Env env, const engine::CarpdevRecord& port) {
   return out;
 }
 
-Napi::Object end_object(Napi::Env env, const engine::SnapshotEnd& end) {
-  Napi::Object out = Napi::Object::New(env);
-  out.Set("demotion", end.demotion);
-  Napi::Object scheduling = Napi::Object::New(env);
-  scheduling.Set("scheduler", std::string(text_of(end.scheduler)));
-  scheduling.Set("realtime", end.realtime);
-  scheduling.Set("memory", std::string(text_of(end.memory)));
-  scheduling.Set("memoryLocked", end.memory_locked);
-  const auto count = static_cast<double>(end.late_count);
-  scheduling.Set("lateCount", count);
-  scheduling.Set("lateMeanUs",
-                 end.late_count > 0 ? static_cast<double>(end.late_sum_us) / count : 0.0);
-  scheduling.Set("lateMaxUs", static_cast<double>(end.late_max_us));
-  scheduling.Set("lateP99Us", static_cast<double>(end.late_p99_us));
-  out.Set("scheduling", scheduling);
-  return out;
+std::optional<core::AdminAction> parse_action(const std::string& text) {
+  if (text == "up") return core::AdminAction::kUp;
+  if (text == "down") return core::AdminAction::kDown;
+  if (text == "master") return core::AdminAction::kMaster;
+  if (text == "backup") return core::AdminAction::kBackup;
+  return std::nullopt;
 }
-
-}  // namespace
 
 std::unique_ptr<engine::EngineConfig> read_config(const Napi::Value& value) {
   const Napi::Env env = value.Env();
@@ -201,8 +209,7 @@ std::unique_ptr<engine::EngineConfig> read_config(const Napi::Value& value) {
   Members m(object);
   config->options.preempt = m.boolean("preempt");
   config->options.ifdown_demotion = static_cast<std::int32_t>(m.number("ifdownDemotion", 0, 255));
-  config->options.senderr_demotion =
-      static_cast<std::int32_t>(m.number("senderrDemotion", 0, 255));
+  config->options.senderr_demotion = static_cast<std::int32_t>(m.number("senderrDemotion", 0, 255));
   config->options.handover_limit =
       std::chrono::milliseconds{m.number("handoverLimitMs", 0, 60'000)};
   const auto vhosts = object.Get("vhosts").As<Napi::Array>();
@@ -238,11 +245,11 @@ Napi::Value to_value(Napi::Env env, const Message& message) {
       break;
     case MessageKind::kVhost:
       out.Set("type", "vhost");
-      out.Set("vhost", vhost_object(env, message.vhost));
+      out.Set("vhost", to_object(env, message.vhost));
       break;
     case MessageKind::kCarpdev:
       out.Set("type", "carpdev");
-      out.Set("carpdev", carpdev_object(env, message.port));
+      out.Set("carpdev", to_object(env, message.port));
       break;
     case MessageKind::kDemotion: {
       out.Set("type", "demotion");

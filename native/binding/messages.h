@@ -4,6 +4,8 @@
 #include <napi.h>
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "engine/messages.h"
 
@@ -15,5 +17,14 @@ std::unique_ptr<engine::EngineConfig> read_config(const Napi::Value& value);
 // {type: "event" | "fault" | "done" | "vhost" | "carpdev" | "demotion" | "end" | "stopped", ...};
 // src/io/engine-adapter.ts puts them together.
 Napi::Value to_value(Napi::Env env, const engine::Message& message);
+
+// Parts of them, for whoever has no engine: an EngineEvent, a VhostSnapshot without its addresses,
+// a CarpdevSnapshot.
+Napi::Object event_object(Napi::Env env, const engine::Message& message);
+Napi::Object to_object(Napi::Env env, const engine::VhostRecord& vhost);
+Napi::Object to_object(Napi::Env env, const engine::CarpdevRecord& carpdev);
+
+// "up", "down", "master" or "backup"; nothing for anything else.
+std::optional<core::AdminAction> parse_action(const std::string& text);
 
 }  // namespace carp::binding

@@ -6,6 +6,7 @@ import {createRequire} from "node:module";
 import {join} from "node:path";
 import type {Engine} from "../core/engine.ts";
 import {EngineAdapter, type NativeEngine, type NativeStatus} from "./engine-adapter.ts";
+import {adaptSimulation, type NativeSimulation, type Simulation} from "./simulation-adapter.ts";
 import {errnoName} from "./system-error.ts";
 import {projectRoot} from "./version.ts";
 
@@ -123,6 +124,7 @@ interface NativeAddon {
     readonly Engine: new () => NativeEngine;
     readonly Prober: new () => NativeProber;
     readonly Capture: new () => NativeCapture;
+    readonly Simulation: new () => NativeSimulation;
     lockFile(path: string): NativeLock;
     notifyManager(socketPath: string, message: string): NativeStatus | null;
     peerCredentials(fd: number): PeerCredentials | null;
@@ -135,6 +137,8 @@ interface NativeAddon {
 export interface Addon {
     /** One a process: its thread, its virtual interfaces, its sysctls. */
     createEngine(): Engine;
+    /** A network on virtual time with the engine's core; any number of them. */
+    createSimulation(): Simulation;
     /** One datagram to $NOTIFY_SOCKET; false when there is none or it could not be sent. */
     sdNotify(state: string): boolean;
     /** False if another process holds it. The lock ends with the process, however it ends. */
@@ -177,6 +181,7 @@ export function loadAddon(): Addon {
     const native = createRequire(import.meta.url)(join(folder, "carp.node")) as NativeAddon;
     return {
         createEngine: () => new EngineAdapter(new native.Engine()),
+        createSimulation: () => adaptSimulation(new native.Simulation()),
         janitor: join(folder, "carp-janitor"),
         sdNotify(state) {
             const path = process.env.NOTIFY_SOCKET;

@@ -167,6 +167,7 @@ test("wrong arguments are one line", () => {
         fast: true,
         keep: false,
         pcap: "d",
+        simulate: false,
         json: true,
         help: false,
         agent: false,

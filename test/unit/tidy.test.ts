@@ -81,7 +81,7 @@ const layers: Readonly<Record<string, Layer>> = {
     sys: {own: ["sys/", "wire/", "core/time.h"], system: anyButNapi},
     engine: {own: ["engine/", "core/", "sys/", "wire/"], system: anyButNapi},
     binding: {
-        own: ["binding/", "engine/", "core/", "sys/", "wire/"],
+        own: ["binding/", "engine/", "sim/", "core/", "sys/", "wire/"],
         system: (header) => header === "napi.h" || anyButNapi(header),
     },
 };

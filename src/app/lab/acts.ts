@@ -105,6 +105,14 @@ export async function loseMaster(
         atUs === undefined || typeof fromUs !== "number" ? null : Math.round(atUs - fromUs);
     const takeOverUs = since(pings.gap?.toUs, heardUs[0]);
     const allHeardUs = heardUs.every((at) => at !== null) ? Math.max(...heardUs) : null;
+    const became = promotions(story, heir, lost).map((at, i) => since(at ?? undefined, heardUs[i]));
+    const exactly = became.map((us, i) =>
+        equalClaim(
+            `${heir} ${lost[i]} becomes MASTER, from the last advertisement`,
+            `${us ?? "?"} us`,
+            `${expectedUs} us`,
+        ),
+    );
     const through = act.through.map((name) =>
         timeClaim(
             `${name} is answered again`,
@@ -123,6 +131,7 @@ export async function loseMaster(
                 expectedUs,
                 takeOverAllowance,
             ),
+            ...exactly,
             ...through,
             equalClaim("virtual MAC before", macBefore, watched.virtualMac),
             equalClaim("virtual MAC after", macAfter, watched.virtualMac),
@@ -131,6 +140,7 @@ export async function loseMaster(
         measurements: {
             takeOverUs,
             arithmeticUs: expectedUs,
+            ...Object.fromEntries(became.map((us, i) => [`${lost[i]}: becameMasterUs`, us])),
             macBefore,
             macAfter,
             ...measurementsOf(measured),
@@ -144,6 +154,16 @@ export async function loseMaster(
             macAfter,
         },
     });
+}
+
+/** When `heir` became MASTER of each; nothing where the network's clock cannot say it exactly. */
+function promotions(
+    {network}: Story,
+    heir: string,
+    carps: readonly string[],
+): readonly (number | null)[] {
+    if (network.masterSinceUs === undefined) return [];
+    return carps.map((carp) => network.masterSinceUs?.(heir, carp) ?? null);
 }
 
 /** An address moves, or stays, while everybody is alive: no ping may be lost. */

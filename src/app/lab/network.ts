@@ -40,6 +40,11 @@ export interface LabNetwork {
     /** null: the host has no running carpd. */
     carp(host: string): Promise<readonly CarpStatus[] | null>;
     view(host: string): Promise<HostView>;
+    /**
+     * When a vhid that is MASTER became it, on this network's clock; null: it is not. Absent where
+     * that is not known to the microsecond, which is everywhere but on virtual time.
+     */
+    masterSinceUs?(host: string, carp: string): number | null;
     /** The MAC that `host` sends to for an address; null: it knows none. */
     neighbourMac(host: string, address: string): Promise<string | null>;
 

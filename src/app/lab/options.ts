@@ -9,6 +9,8 @@ export interface LabOptions {
     readonly keep: boolean;
     /** Folder for captures; null: none. */
     readonly pcap: string | null;
+    /** No namespaces: the same core on a network in memory. */
+    readonly simulate: boolean;
     readonly json: boolean;
     readonly help: boolean;
     /** Internal: be the hand of a lab inside one host. */
@@ -25,6 +27,9 @@ daemon, and compares what happened with the protocol's arithmetic. Nothing is le
   --fast           no time to read between the steps, no redrawing; for machines
   --keep           leave the network running at the end, say how to enter it, stop at ^C
   --pcap DIR       write every frame of every segment to DIR/*.pcap
+  --simulate       no namespaces and no kernel: the same story with the same core on a network
+                   in memory, on virtual time; chosen by itself where namespaces are refused.
+                   In step with the clock for people, with --fast as fast as it can be computed
   --json           one JSON document on standard output at the end; the story on standard error
   --help           this text
 
@@ -46,18 +51,23 @@ export function parseLabOptions(argv: readonly string[]): Result<LabOptions, str
                 fast: {type: "boolean", default: false},
                 keep: {type: "boolean", default: false},
                 pcap: {type: "string"},
+                simulate: {type: "boolean", default: false},
                 json: {type: "boolean", default: false},
                 help: {type: "boolean", short: "h", default: false},
                 agent: {type: "boolean", default: false},
             },
         });
-        const {scenario, fast, keep, json, help, agent} = values;
+        const {scenario, fast, keep, json, help, agent, simulate} = values;
         if (!isScenario(scenario)) {
             const known = scenarioNames.join(" or ");
             return err(`--scenario: expected ${known}, not ${JSON.stringify(scenario)}`);
         }
         if (values.pcap === "") return err("--pcap: expected a folder");
-        return ok({scenario, fast, keep, pcap: values.pcap ?? null, json, help, agent});
+        if (simulate && keep) {
+            return err("--keep: a simulated network ends with the program; leave out one of both");
+        }
+        const pcap = values.pcap ?? null;
+        return ok({scenario, fast, keep, pcap, simulate, json, help, agent});
     } catch (error) {
         // parseArgs throws for an unknown or incomplete option; its first sentence names it.
         if (!(error instanceof TypeError)) throw error;

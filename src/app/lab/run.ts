@@ -93,7 +93,7 @@ export async function runScenario(options: RunOptions): Promise<RunResult> {
             kind = network.kind;
             startedAtUs ??= network.now();
             const story = new Story(network, {
-                title: part.title,
+                title: network.kind === "simulation" ? `${part.title} (simulated)` : part.title,
                 audience: options.audience,
                 readingMs: options.fast ? 0 : readingMs,
                 tickMs: 100,

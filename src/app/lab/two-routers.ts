@@ -90,6 +90,13 @@ async function killAndRestart(story: Story): Promise<void> {
     await story.say(
         "Now carpd on router-a is killed with SIGKILL: no farewell. Its addresses must fall silent at once, and router-b takes over 3 s + 100/256 s after the last advertisement.",
     );
+    // A kernel and a janitor must show this; a simulator would only agree with itself.
+    const real = network.kind === "namespaces";
+    if (!real) {
+        story.happened(
+            "simulated: no kernel here; how soon the dead router falls silent is not claimed",
+        );
+    }
     let killedAtUs = 0;
     const silentAfterUs = ({pings}: Measured) => {
         const gap = (pings.get(lan.probe) ?? noPings).gap;
@@ -109,11 +116,15 @@ async function killAndRestart(story: Story): Promise<void> {
         along: ["carp1"],
         through: [throughProbe],
         more: (measured) => [
-            atMostClaim(
-                "the dead router stops answering after",
-                silentAfterUs(measured),
-                silentWithinUs,
-            ),
+            ...(real
+                ? [
+                      atMostClaim(
+                          "the dead router stops answering after",
+                          silentAfterUs(measured),
+                          silentWithinUs,
+                      ),
+                  ]
+                : []),
             equalClaim("router-b carp1", story.stateWord("router-b", "carp1"), "MASTER"),
         ],
     });
