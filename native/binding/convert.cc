@@ -53,9 +53,7 @@ std::optional<wire::Prefix> parse_prefix(const std::string& text) {
   return wire::Prefix{*address, static_cast<std::uint8_t>(length)};
 }
 
-Napi::Value to_value(Napi::Env env, core::Instant at) {
-  return Napi::BigInt::New(env, at.us);
-}
+Napi::Value to_value(Napi::Env env, core::Instant at) { return Napi::BigInt::New(env, at.us); }
 
 Napi::Value to_value(Napi::Env env, const sys::Status& status) {
   if (status.ok()) return env.Null();

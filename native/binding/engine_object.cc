@@ -8,21 +8,22 @@
 namespace carp::binding {
 
 Napi::Function EngineObject::define(Napi::Env env) {
-  return DefineClass(env, "Engine",
-                     {InstanceMethod<&EngineObject::start>("start"),
-                      InstanceMethod<&EngineObject::configure>("configure"),
-                      InstanceMethod<&EngineObject::admin>("admin"),
-                      InstanceMethod<&EngineObject::demotion>("demotion"),
-                      InstanceMethod<&EngineObject::snapshot>("snapshot"),
-                      InstanceMethod<&EngineObject::stop>("stop"),
-                      InstanceMethod<&EngineObject::drain>("drain"),
-                      InstanceMethod<&EngineObject::close>("close")});
+  return DefineClass(
+      env, "Engine",
+      {InstanceMethod<&EngineObject::start>("start"),
+       InstanceMethod<&EngineObject::configure>("configure"),
+       InstanceMethod<&EngineObject::admin>("admin"),
+       InstanceMethod<&EngineObject::demotion>("demotion"),
+       InstanceMethod<&EngineObject::snapshot>("snapshot"),
+       InstanceMethod<&EngineObject::stop>("stop"), InstanceMethod<&EngineObject::drain>("drain"),
+       InstanceMethod<&EngineObject::close>("close")});
 }
 
 EngineObject::EngineObject(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<EngineObject>(info),
       // A worker or process that ends without stop() must not leave the thread behind.
-      at_exit_(info.Env().AddCleanupHook(+[](EngineObject* self) { self->end(); }, this)) {}
+      at_exit_(info.Env().AddCleanupHook(
+          +[](EngineObject* self) { self->end(); }, this)) {}
 
 EngineObject::~EngineObject() {
   at_exit_.Remove(Env());
@@ -51,7 +52,8 @@ Napi::Value EngineObject::start(const Napi::CallbackInfo& info) {
       .lock_memory = members.boolean("lockMemory"),
   };
   if (!members.ok()) return env.Undefined();
-  doorbell_ = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "carp-doorbell", 2, 1);
+  doorbell_ =
+      Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "carp-doorbell", 2, 1);
   has_doorbell_ = true;
   // A queue of two and dropped rings: the doorbell only says "look", and one that is waiting says
   // it for all.

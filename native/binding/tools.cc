@@ -42,8 +42,7 @@ Napi::Value notify_manager(const Napi::CallbackInfo& info) {
 // peerCredentials(fd): {pid, uid, gid} or null.
 Napi::Value peer_credentials(const Napi::CallbackInfo& info) {
   sys::PeerCredentials credentials;
-  const sys::Status status =
-      sys::peer_credentials(info[0].ToNumber().Int32Value(), &credentials);
+  const sys::Status status = sys::peer_credentials(info[0].ToNumber().Int32Value(), &credentials);
   if (!status.ok()) return info.Env().Null();
   Napi::Object out = Napi::Object::New(info.Env());
   out.Set("pid", credentials.pid);
@@ -60,8 +59,7 @@ class ProberObject : public Napi::ObjectWrap<ProberObject> {
                         InstanceMethod<&ProberObject::results>("results"),
                         InstanceMethod<&ProberObject::stop>("stop")});
   }
-  explicit ProberObject(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<ProberObject>(info) {}
+  explicit ProberObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ProberObject>(info) {}
 
  private:
   // start({address, perSecond, capacity, ifname}): null or {op, target, errno}.
@@ -118,8 +116,7 @@ class CaptureObject : public Napi::ObjectWrap<CaptureObject> {
                         InstanceMethod<&CaptureObject::lost>("lost"),
                         InstanceMethod<&CaptureObject::stop>("stop")});
   }
-  explicit CaptureObject(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<CaptureObject>(info) {}
+  explicit CaptureObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<CaptureObject>(info) {}
 
  private:
   // start({ifname, path, protocolsOnly}): null or {op, target, errno}.

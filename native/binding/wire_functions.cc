@@ -125,9 +125,8 @@ Napi::Value build_advertisement(const Napi::CallbackInfo& info) {
   const bool v4 = destination.family == wire::Family::kIpv4;
   wire::write_ethernet(frame, v4 ? wire::kCarpGroupMac4 : wire::kCarpGroupMac6, ethernet_source,
                        v4 ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6);
-  const std::size_t length =
-      v4 ? wire::write_packet4(packet, a, source.v4(), destination.v4())
-         : wire::write_packet6(packet, a, source.v6(), destination.v6());
+  const std::size_t length = v4 ? wire::write_packet4(packet, a, source.v4(), destination.v4())
+                                : wire::write_packet6(packet, a, source.v6(), destination.v6());
   return octets(info.Env(), std::span(frame).first(wire::kEthernetHeader + length));
 }
 
