@@ -1,5 +1,6 @@
 /** The stages of `npm test`: what each one runs and how its result is counted. */
 import {existsSync, mkdirSync, readdirSync, readFileSync} from "node:fs";
+import {availableParallelism} from "node:os";
 import {dirname, join, resolve} from "node:path";
 import {type Outcome, run} from "./command.ts";
 import {
@@ -74,9 +75,12 @@ async function formatStage(context: Context): Promise<Count> {
     return sum(counts);
 }
 
+/** As many compilers as processors, and not more: each takes half a gigabyte. */
+const jobs = `-j${Math.min(availableParallelism(), 8)}`;
+
 async function lintStage(context: Context): Promise<Count> {
     if (!inPath("clang-tidy")) return oneSkipped("clang-tidy", "clang-tidy is not installed");
-    return await check(context, ["make", "-k", "-f", "test/native/Makefile", "lint"]);
+    return await check(context, ["make", jobs, "-k", "-f", "test/native/Makefile", "lint"]);
 }
 
 /** node --test with two reports: one to read, one to count. */
@@ -123,7 +127,14 @@ async function programs(
     goal: string,
     variables: readonly string[],
 ): Promise<readonly string[] | undefined> {
-    const make = ["make", "-f", "test/native/Makefile", `NODE=${process.execPath}`, ...variables];
+    const make = [
+        "make",
+        jobs,
+        "-f",
+        "test/native/Makefile",
+        `NODE=${process.execPath}`,
+        ...variables,
+    ];
     if ((await step(context, [...make, goal])).code !== 0) return undefined;
     const list = await step(context, [...make, "-s", `list-${goal}`]);
     return list.output.split(/\s+/).filter((word) => word !== "");
