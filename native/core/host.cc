@@ -360,9 +360,11 @@ bool Host::poll_interface(InterfaceChange* out) {
   // MAC, but an address must be unanswerable in the step in which its state changes (trap 21).
   for (const bool wanted : {false, true}) {
     for (const std::unique_ptr<Vhost>& v : vhosts_) {
-      bool up = false;
-      if (!v || v->forwarding() != wanted || !v->take_interface_change(&up)) continue;
-      *out = InterfaceChange{v->id(), up};
+      InterfaceChange change;
+      if (!v || v->forwarding() != wanted) continue;
+      if (!v->take_interface_change(&change.up, &change.graceful)) continue;
+      change.vhost = v->id();
+      *out = change;
       return true;
     }
   }

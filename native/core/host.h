@@ -23,6 +23,9 @@ namespace carp::core {
 struct InterfaceChange {
   VhostId vhost = 0;
   bool up = false;
+  // Down because a successor was heard: frames that are on their way here may still be taken for a
+  // moment, so that none is lost. ARP is not answered any more in any case.
+  bool graceful = false;
 };
 
 enum class AdminAction : std::uint8_t { kUp, kDown, kMaster, kBackup };

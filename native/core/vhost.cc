@@ -15,6 +15,8 @@ namespace {
 constexpr int kGraceIntervals = 10;
 // The farewell is repeated while nobody has answered it, because it may have been lost.
 constexpr Duration kFarewellRepeat = std::chrono::milliseconds{500};
+// Longer than the engine still takes frames after it has let go (kGrace in link_worker.h).
+constexpr Duration kQuestionAgain = std::chrono::milliseconds{20};
 constexpr std::uint8_t kRepeatedAnnouncements = 2;  // after one and two intervals (spec trap 20)
 constexpr std::uint64_t kUnicastRefresh = 30;       // rounds between announcements to the switch
 
@@ -182,6 +184,10 @@ void Vhost::check_stall(Instant now) {
 
 void Vhost::handle_timeout(Instant now) {
   check_stall(now);
+  if (question_again_at_ && now >= *question_again_at_) {
+    question_again_at_.reset();
+    question_pending_ = true;
+  }
   if (handing_over()) {
     if (now >= *handover_until_) {
       finish_handover(now, HandoverPhase::kLimit, nullptr);
@@ -215,7 +221,9 @@ std::optional<Instant> Vhost::deadline() const {
     if (farewell_at_ && *farewell_at_ < *handover_until_) return farewell_at_;
     return handover_until_;
   }
-  return advertisement_at_ ? advertisement_at_ : master_down_at_;
+  const std::optional<Instant>& next = advertisement_at_ ? advertisement_at_ : master_down_at_;
+  if (question_again_at_ && (!next || *question_again_at_ < *next)) return question_again_at_;
+  return next;
 }
 
 // --- transitions -----------------------------------------------------------------------------
@@ -246,6 +254,8 @@ void Vhost::become(Instant now, VhostState to, Cause cause, const wire::IpAddres
   ipv6_tie_since_.reset();
   reannounced_.reset();
   question_pending_ = false;
+  question_again_at_.reset();
+  graceful_ = false;
   advertisement_at_.reset();
   master_down_at_.reset();
   if (to == VhostState::kMaster) {
@@ -279,10 +289,19 @@ void Vhost::step_down(Instant now, Cause cause, const wire::IpAddress* peer) {
   become(now, VhostState::kBackup, cause, peer);
   if (peer != nullptr) {
     master_ = *peer;
-    question_pending_ = config_.mac == MacMode::kVirtual;
+    ask_for_successor(now);
   } else {
     master_.reset();
   }
+}
+
+// See next_question(). Asked at once and again when the moment is over in which frames of ours may
+// still have been on their way.
+void Vhost::ask_for_successor(Instant now) {
+  graceful_ = true;
+  if (config_.mac != MacMode::kVirtual) return;
+  question_pending_ = true;
+  question_again_at_ = now + kQuestionAgain;
 }
 
 void Vhost::go_init(Instant now, Cause cause) {
@@ -310,7 +329,7 @@ void Vhost::finish_handover(Instant now, HandoverPhase phase, const wire::IpAddr
   report_handover(now, phase, peer);
   const VhostState target = handover_target_;
   become(now, target, handover_cause_, peer);
-  question_pending_ = peer != nullptr && config_.mac == MacMode::kVirtual;
+  if (peer != nullptr) ask_for_successor(now);
   if (target == VhostState::kBackup && peer != nullptr) master_ = *peer;
 }
 

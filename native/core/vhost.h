@@ -58,11 +58,12 @@ class Vhost {
   std::optional<Instant> deadline() const;
   bool next_transmit(Transmit* out);
   void note_sent(const Transmit& sent, SendResult result);
-  // True once after the wanted state of the virtual interface changed.
-  bool take_interface_change(bool* up);
+  // True once after the wanted state of the virtual interface changed. `graceful`: down because a
+  // successor was heard, so that frames on their way to us may still be taken for a moment.
+  bool take_interface_change(bool* up, bool* graceful);
   // True once a removed vhost has let go.
-  bool released() const { return removing_ && state_ == VhostState::kInit; }
-  bool idle() const { return state_ == VhostState::kInit; }
+  bool released() const { return removing_ && idle(); }
+  bool idle() const { return state_ == VhostState::kInit && !question_again_at_; }
 
   // --- what can be seen ----------------------------------------------------------------------
 
@@ -135,6 +136,7 @@ class Vhost {
   void note_own_counter();
   bool next_advertisement(Transmit* out);
   bool next_announcement(Transmit* out);
+  void ask_for_successor(Instant now);
   bool next_question(Transmit* out);
   bool target(std::size_t index, wire::IpAddress* destination) const;
   bool write_advertisement(Transmit* out, const wire::IpAddress& destination);
@@ -177,6 +179,8 @@ class Vhost {
   Instant due_;
   bool announce_pending_ = false;
   bool question_pending_ = false;  // see next_question()
+  std::optional<Instant> question_again_at_;
+  bool graceful_ = false;  // the last reign ended with a successor heard
   std::size_t announce_cursor_ = 0;
   std::uint8_t announcements_left_ = 0;
   bool interface_changed_ = false;

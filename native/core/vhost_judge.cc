@@ -221,6 +221,7 @@ void Vhost::act_as_master(Instant now, const wire::ReceivedAdvertisement& receiv
     if (is_ucarp(received.ethernet_source, config_.vhid)) {
       begin_round(Round::kLastWord);
       question_pending_ = false;  // a UCarp has no virtual MAC to answer from
+      question_again_at_.reset();
     }
     return;
   }

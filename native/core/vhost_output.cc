@@ -23,10 +23,11 @@ void Vhost::announce() {
   announce_cursor_ = 0;
 }
 
-bool Vhost::take_interface_change(bool* up) {
+bool Vhost::take_interface_change(bool* up, bool* graceful) {
   if (!interface_changed_) return false;
   interface_changed_ = false;
   *up = forwarding();
+  *graceful = graceful_;
   return true;
 }
 

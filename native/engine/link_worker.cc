@@ -6,6 +6,7 @@
 #include <csignal>
 #include <vector>
 
+#include "sys/clock.h"
 #include "sys/realtime.h"
 
 namespace carp::engine {
@@ -31,11 +32,11 @@ bool LinkWorker::push(Job&& job) {
   return true;
 }
 
-bool LinkWorker::take_down(int ifindex, const Wanted& wanted) {
-  return push(Job{Kind::kDown, ifindex, wanted});
+bool LinkWorker::take_down(int ifindex, const Wanted& wanted, core::Instant not_before) {
+  return push(Job{Kind::kDown, ifindex, wanted, not_before});
 }
 
-bool LinkWorker::remove(int ifindex) { return push(Job{Kind::kDelete, ifindex, nullptr}); }
+bool LinkWorker::remove(int ifindex) { return push(Job{Kind::kDelete, ifindex, nullptr, {}}); }
 
 void LinkWorker::run(int realtime_priority) {
   sigset_t all;
@@ -61,9 +62,14 @@ void LinkWorker::run(int realtime_priority) {
 }
 
 void LinkWorker::perform(const Job& job) {
-  if (job.wanted->load(std::memory_order_seq_cst)) return;
-  note(netlink_.set_link_down(job.ifindex));
-  if (job.wanted->load(std::memory_order_seq_cst)) note(netlink_.set_link_up(job.ifindex));
+  const core::Duration grace = job.not_before - sys::monotonic_now();
+  if (grace > core::Duration{0}) std::this_thread::sleep_for(grace);
+  const auto wanted = [&job] { return job.wanted->load(std::memory_order_seq_cst); };
+  if (wanted()) return;
+  const int only[] = {job.ifindex};
+  note(netlink_.silence_macvlans(only));
+  if (!wanted()) note(netlink_.set_link_down(job.ifindex));
+  if (wanted()) note(netlink_.open_macvlan(job.ifindex));
 }
 
 void LinkWorker::note(const sys::Status& status) {

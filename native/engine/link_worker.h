@@ -9,12 +9,18 @@
 #include <memory>
 #include <thread>
 
+#include "core/time.h"
 #include "engine/ring.h"
 #include "sys/netlink_client.h"
 #include "sys/status.h"
 #include "sys/wakeup.h"
 
 namespace carp::engine {
+
+// How long a host that heard its successor still takes the frames that were on their way to it. The
+// kernel queues frames for each processor, so an advertisement can overtake a ping that was sent
+// before it; on a busy machine one in some thousand fail-backs lost one so (measured).
+inline constexpr core::Duration kGrace = std::chrono::milliseconds{10};
 
 // Whether a slot's macvlan shall be up now. Written by the engine before it acts, read by the
 // worker before and after it takes the macvlan down: one that became MASTER again meanwhile is up
@@ -33,8 +39,9 @@ class LinkWorker {
   // Finishes what is queued, then ends the thread.
   void stop();
 
-  // Engine thread. False when the queue is full: the caller does it itself.
-  bool take_down(int ifindex, const Wanted& wanted);
+  // Engine thread. False when the queue is full: the caller does it itself. `not_before`: until
+  // then the macvlan still takes frames; it is made deaf then and taken down after.
+  bool take_down(int ifindex, const Wanted& wanted, core::Instant not_before);
   bool remove(int ifindex);
 
   // Engine thread: a request that failed.
@@ -46,6 +53,7 @@ class LinkWorker {
     Kind kind = Kind::kStop;
     int ifindex = 0;
     Wanted wanted;
+    core::Instant not_before;
   };
 
   void run(int realtime_priority);

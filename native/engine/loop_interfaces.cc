@@ -180,8 +180,9 @@ void Loop::switch_interface(const core::InterfaceChange& change) {
   if (!slot.made) return;
   slot.wanted->store(change.up, std::memory_order_seq_cst);
   if (!change.up) {
-    const int ifindex = slot.interface->hand_off_down();
-    if (ifindex != 0 && links_.take_down(ifindex, slot.wanted)) return;
+    const int ifindex = slot.interface->hand_off_down(!change.graceful);
+    const core::Instant until = change.graceful ? now_ + kGrace : now_;
+    if (ifindex != 0 && links_.take_down(ifindex, slot.wanted, until)) return;
     if (ifindex != 0) {
       const sys::Status down = netlink_.set_link_down(ifindex);
       if (!down.ok()) report("INTERFACE_FAILED", down);
@@ -226,7 +227,7 @@ void Loop::remove_interface(Slot& slot) {
   slot.wanted->store(false, std::memory_order_seq_cst);
   const int ifindex = slot.interface->ifindex();
   const bool is_virtual = slot.interface->mode() == sys::MacMode::kVirtual;
-  (void)slot.interface->hand_off_down();  // deaf at once; the worker deletes what it names
+  (void)slot.interface->hand_off_down();  // if it is still up: deaf at once
   if (ifindex != 0 && is_virtual && links_.remove(ifindex)) {
     slot.interface->forget();
     return;

@@ -272,14 +272,14 @@ Status VirtualInterface::record_all() {
   return first;
 }
 
-int VirtualInterface::hand_off_down() {
+int VirtualInterface::hand_off_down(bool silence) {
   if (!up_ || config_.mode != MacMode::kVirtual) return 0;
   // The link may wait its turn behind many others, and all that time clients would be served by two
   // hosts. If this fails, the link still goes down. The addresses stay: removing them from a link
   // that is up makes the kernel send MLD reports with the virtual MAC, which belongs to the new
   // MASTER.
   const int only[] = {ifindex_};
-  static_cast<void>(netlink_.silence_macvlans(only));
+  if (silence) static_cast<void>(netlink_.silence_macvlans(only));
   up_ = false;
   return ifindex_;
 }

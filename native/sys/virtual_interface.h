@@ -55,8 +55,9 @@ class VirtualInterface {
 
   /// kVirtual and up: makes the macvlan deaf at once, counts it as down and gives the ifindex that
   /// the caller has to take down soon; else 0. Taking a macvlan down waits for an RCU grace period,
-  /// 16 ms (measured), which the engine thread cannot afford for each of 255.
-  int hand_off_down();
+  /// 16 ms (measured), which the engine thread cannot afford for each of 255. `silence` false: the
+  /// caller makes it deaf, a moment later.
+  int hand_off_down(bool silence = true);
 
   /// Takes the VIPs away and deletes the macvlan. The carpdev's sysctls stay until
   /// SysctlKeeper::restore_all().
