@@ -65,7 +65,7 @@ async function formatStage(context: Context): Promise<Count> {
     const counts = [await check(context, ["node_modules/.bin/biome", "ci", "."])];
     if (inPath("clang-format")) {
         const files = nativeSources(
-            ["native", "test/native", "test/sim", "test/fuzz"],
+            ["native", "test/native", "test/sim", "test/fuzz", "test/bench"],
             [".cc", ".h"],
         );
         counts.push(await check(context, ["clang-format", "--dry-run", "-Werror", ...files]));
