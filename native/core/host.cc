@@ -85,20 +85,15 @@ void Host::configure_vhost(Instant now, VhostId id, const VhostConfig& config) {
   vhost.configure(now, config);
   rebuild_vips(vhost.carpdev());
   update_link_demotion(now, *devs_[vhost.carpdev()]);
-  transmit_dirty_ = interface_dirty_ = true;
 }
 
 void Host::remove_vhost(Instant now, VhostId id) {
   observe(now);
   vhosts_[id]->remove(now);
   update_link_demotion(now, *devs_[vhosts_[id]->carpdev()]);
-  transmit_dirty_ = interface_dirty_ = true;
 }
 
-void Host::set_ready(Instant now, VhostId id, bool ready) {
-  vhosts_[id]->set_ready(now, ready);
-  transmit_dirty_ = interface_dirty_ = true;
-}
+void Host::set_ready(Instant now, VhostId id, bool ready) { vhosts_[id]->set_ready(now, ready); }
 
 void Host::rebuild_vips(CarpdevId id) {
   std::vector<Vip4>& vips = devs_[id]->vips;
@@ -117,7 +112,6 @@ void Host::rebuild_vips(CarpdevId id) {
 // Before anything else is believed, a MASTER that slept too long must step down, or it would
 // answer the frames that queued up meanwhile as a master that it no longer is.
 void Host::observe(Instant now) {
-  transmit_dirty_ = interface_dirty_ = true;
   if (observed_ && now - *observed_ < kObserveStep) return;
   observed_ = now;
   each_vhost([now](Vhost& v) { v.check_stall(now); });
@@ -288,7 +282,6 @@ bool Host::handle_demotion(Instant now, std::string_view reason, std::int32_t le
                             .level = level,
                             .total = shared_.demotion.total()});
   each_vhost([now](Vhost& v) { v.handle_demotion_change(now); });
-  transmit_dirty_ = true;
   return true;
 }
 
@@ -332,7 +325,6 @@ void Host::handle_send_result(Instant now, const Transmit& sent, SendResult resu
 
 void Host::handle_interface_failure(Instant now, VhostId id) {
   vhosts_[id]->handle_interface_failure(now);
-  interface_dirty_ = true;
 }
 
 void Host::handle_stop(Instant now) {
@@ -349,13 +341,14 @@ void Host::handle_timeout(Instant now, bool drained) {
     if (!dev || !dev->probe_at || now < *dev->probe_at) continue;
     dev->probe_at = now + kProbeInterval;
     dev->probe_pending = true;
+    shared_.transmit_dirty = true;
   }
 }
 
 // --- outputs ---------------------------------------------------------------------------------
 
 bool Host::poll_interface(InterfaceChange* out) {
-  if (!interface_dirty_) return false;
+  if (!shared_.interface_dirty) return false;
   // Down before up: two hosts of one simulation never, and one host's two vhids rarely, share a
   // MAC, but an address must be unanswerable in the step in which its state changes (trap 21).
   for (const bool wanted : {false, true}) {
@@ -368,7 +361,7 @@ bool Host::poll_interface(InterfaceChange* out) {
       return true;
     }
   }
-  interface_dirty_ = false;
+  shared_.interface_dirty = false;
   return false;
 }
 
@@ -381,7 +374,7 @@ bool Host::poll_transmit(Transmit* out) {
     const Vhost* owner = vhost(out->vhost);
     if (owner != nullptr && owner->forwarding()) return true;
   }
-  if (!transmit_dirty_) return false;
+  if (!shared_.transmit_dirty) return false;
   for (std::size_t id = 0; id < devs_.size(); ++id) {
     if (devs_[id] && devs_[id]->probe_pending && next_probe(static_cast<CarpdevId>(id), out)) {
       return true;
@@ -394,7 +387,7 @@ bool Host::poll_transmit(Transmit* out) {
     ++transmit_cursor_;
     if (v && v->next_transmit(out)) return true;
   }
-  transmit_dirty_ = false;
+  shared_.transmit_dirty = false;
   return false;
 }
 
@@ -419,7 +412,10 @@ bool Host::next_probe(CarpdevId id, Transmit* out) {
 bool Host::poll_event(Event* out) { return shared_.events.pop(out); }
 
 bool Host::poll_released(VhostId* out) {
+  if (!shared_.removing) return false;
+  bool waiting = false;
   for (std::unique_ptr<Vhost>& v : vhosts_) {
+    waiting = waiting || (v && v->removing());
     if (!v || !v->released()) continue;
     *out = v->id();
     Carpdev& dev = *devs_[v->carpdev()];
@@ -430,6 +426,7 @@ bool Host::poll_released(VhostId* out) {
     rebuild_vips(carpdev);
     return true;
   }
+  shared_.removing = waiting;
   return false;
 }
 

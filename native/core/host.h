@@ -131,8 +131,6 @@ class Host {
   std::vector<std::unique_ptr<Carpdev>> devs_;
   std::vector<std::unique_ptr<Vhost>> vhosts_;
   std::size_t transmit_cursor_ = 0;
-  bool transmit_dirty_ = false;
-  bool interface_dirty_ = false;
   std::optional<Instant> observed_;
   // Answers to ARP; drained after every frame, so it never holds more than a batch.
   static constexpr std::size_t kMaxReplies = 64;

@@ -50,6 +50,11 @@ struct Shared {
   Demotion demotion;
   EventQueue events;
   std::uint32_t highest_epoch = 0;  // upper half of the highest counter sent or heard
+  // Some vhost has something of this kind to give out. Set by whoever makes it, cleared by the poll
+  // that found nothing more: 255 quiet vhosts are not looked at after each frame.
+  bool interface_dirty = false;
+  bool transmit_dirty = false;
+  bool removing = false;
 };
 
 }  // namespace carp::core

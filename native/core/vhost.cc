@@ -95,6 +95,7 @@ void Vhost::set_ready(Instant now, bool ready) {
 
 void Vhost::remove(Instant now) {
   removing_ = true;
+  shared_->removing = true;
   if (state_ == VhostState::kMaster) {
     let_go_to(now, VhostState::kInit, Cause::kRemoved);
   } else if (state_ == VhostState::kBackup) {
@@ -187,6 +188,7 @@ void Vhost::handle_timeout(Instant now) {
   if (question_again_at_ && now >= *question_again_at_) {
     question_again_at_.reset();
     question_pending_ = true;
+    shared_->transmit_dirty = true;
   }
   if (handing_over()) {
     if (now >= *handover_until_) {
@@ -243,7 +245,10 @@ void Vhost::become(Instant now, VhostState to, Cause cause, const wire::IpAddres
     event.peer = *peer;
   }
   shared_->events.push(event);
-  if (to == VhostState::kMaster || state_ == VhostState::kMaster) interface_changed_ = true;
+  if (to == VhostState::kMaster || state_ == VhostState::kMaster) {
+    interface_changed_ = true;
+    shared_->interface_dirty = true;
+  }
   state_ = to;
   cause_ = cause;
   since_ = now;
@@ -301,6 +306,7 @@ void Vhost::ask_for_successor(Instant now) {
   graceful_ = true;
   if (config_.mac != MacMode::kVirtual) return;
   question_pending_ = true;
+  shared_->transmit_dirty = true;
   question_again_at_ = now + kQuestionAgain;
 }
 

@@ -62,6 +62,7 @@ class Vhost {
   // successor was heard, so that frames on their way to us may still be taken for a moment.
   bool take_interface_change(bool* up, bool* graceful);
   // True once a removed vhost has let go.
+  bool removing() const { return removing_; }
   bool released() const { return removing_ && idle(); }
   bool idle() const { return state_ == VhostState::kInit && !question_again_at_; }
 

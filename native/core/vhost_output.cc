@@ -8,6 +8,7 @@ namespace carp::core {
 
 void Vhost::begin_round(Round round) {
   round_ = round;
+  shared_->transmit_dirty = true;
   round_cursor_ = 0;
   scheduled_ = false;
   if (round == Round::kAdvertisement) ++advertisements_;
@@ -20,6 +21,7 @@ void Vhost::advertise_now(Instant now) {
 
 void Vhost::announce() {
   announce_pending_ = true;
+  shared_->transmit_dirty = true;
   announce_cursor_ = 0;
 }
 

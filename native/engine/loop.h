@@ -72,8 +72,9 @@ class Loop {
     std::unique_ptr<sys::VirtualInterface> interface;
     Wanted wanted = std::make_shared<std::atomic<bool>>(false);
     bool removing = false;
-    bool made = false;                        // the virtual interface exists
-    std::optional<core::Instant> make_after;  // after a failure
+    bool made = false;                               // the virtual interface exists
+    std::optional<core::Instant> make_after;         // after a failure
+    core::Duration retry = std::chrono::seconds{1};  // doubled by each failure
   };
   struct Waiting {
     std::uint32_t sequence;

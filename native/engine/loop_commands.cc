@@ -122,6 +122,7 @@ void Loop::apply_configuration() {
         if (!status.ok()) report("INTERFACE_FAILED", status);
       }
       existing->spec = spec;
+      existing->make_after.reset();  // what failed before may work now
       host_.configure_vhost(now_, id, spec.config);
     } else {
       if (!existing->made && !existing->make_after && ports_[existing->port]->ifindex() != 0) {

@@ -8,7 +8,7 @@ namespace carp::engine {
 
 namespace {
 
-constexpr core::Duration kMakeRetry = std::chrono::seconds{1};
+constexpr core::Duration kMakeRetryMax = std::chrono::seconds{32};
 
 }  // namespace
 
@@ -151,12 +151,14 @@ void Loop::make_interface(core::VhostId id) {
   });
   if (status.ok()) status = slot.interface->set_addresses(slot.spec.config.vips);
   if (!status.ok()) {
-    slot.make_after = now_ + kMakeRetry;
+    slot.make_after = now_ + slot.retry;
+    slot.retry = std::min<core::Duration>(2 * slot.retry, kMakeRetryMax);
     report("INTERFACE_FAILED", status);
     return;
   }
   slot.made = true;
   slot.make_after.reset();
+  slot.retry = std::chrono::seconds{1};
   now_ = sys::monotonic_now();
   host_.set_ready(now_, id, true);
 }
