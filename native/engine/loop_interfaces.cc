@@ -8,6 +8,7 @@ namespace carp::engine {
 
 namespace {
 
+constexpr core::Duration kMakeAgain = std::chrono::milliseconds{100};
 constexpr core::Duration kMakeRetryMax = std::chrono::seconds{32};
 
 }  // namespace
@@ -38,8 +39,11 @@ void Loop::close_port(std::size_t index) {
   port.close(poller_);
   host_.handle_link(now_, port.id(), port.link());
   for (std::size_t id = 0; id < slots_.size(); ++id) {
+    if (!slots_[id] || slots_[id]->port != index) continue;
     // The kernel has deleted the macvlans with their parent.
-    if (!slots_[id] || slots_[id]->port != index || !slots_[id]->made) continue;
+    slots_[id]->deleted = false;
+    slots_[id]->make_after.reset();
+    if (!slots_[id]->made) continue;
     slots_[id]->interface->forget();
     slots_[id]->made = false;
     host_.set_ready(now_, static_cast<core::VhostId>(id), false);
@@ -156,6 +160,10 @@ void Loop::make_interface(core::VhostId id) {
     report("INTERFACE_FAILED", status);
     return;
   }
+  if (slot.deleted) {
+    report("INTERFACE_DELETED", sys::Status::failure("RTM_DELLINK", slot.spec.name, ENODEV));
+  }
+  slot.deleted = false;
   slot.made = true;
   slot.make_after.reset();
   slot.retry = std::chrono::seconds{1};
@@ -170,9 +178,11 @@ void Loop::forget_interface(int ifindex) {
     Slot& slot = *slots_[id];
     if (slot.interface->mode() != sys::MacMode::kVirtual) continue;
     if (slot.interface->ifindex() != ifindex) continue;
-    report("INTERFACE_DELETED", sys::Status::failure("RTM_DELLINK", slot.spec.name, ENODEV));
     slot.interface->forget();
     slot.made = false;
+    // Not at once: with its carpdev, a macvlan goes first, and then there is nothing to make.
+    slot.deleted = true;
+    slot.make_after = now_ + kMakeAgain;
     host_.set_ready(now_, static_cast<core::VhostId>(id), false);
   }
 }

@@ -136,6 +136,8 @@ export type EngineEvent =
           readonly op: string;
           readonly target: string;
           readonly errno: number;
+          /** The name of errno: "ENODEV". */
+          readonly error: string;
       }
     | {readonly kind: "eventsLost"; readonly at: bigint; readonly count: number};
 

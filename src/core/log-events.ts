@@ -41,7 +41,7 @@ function demotionRecord(event: Of<"demotion">, before: number): LogRecord {
         level: "notice",
         msg: "demotion",
         text: `demoted by ${by} to ${total} (${reason}${level === 0 ? " cleared" : ""})`,
-        fields: {reason, level, total, by},
+        fields: {reason, demotion: level, total, by},
     };
 }
 
@@ -70,13 +70,12 @@ function alarmRecord(event: Of<"alarm">): LogRecord {
 }
 
 function faultRecord(event: Of<"fault">): LogRecord {
-    const {code, op, target, errno} = event;
-    const error = errno === 0 ? "" : `, errno ${errno}`;
+    const {code, op, target, errno, error} = event;
     return {
         level: "error",
         msg: "fault",
-        text: `${op} ${target} failed: ${code}${error}; the engine tries again`,
-        fields: {code, op, target, errno},
+        text: `${target}: ${op} failed: ${error} (${code}); the engine goes on`,
+        fields: {code, op, target, errno, error},
     };
 }
 

@@ -9,7 +9,13 @@
 export const logLevels = ["error", "warning", "notice", "info", "debug"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-export type LogFields = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+export type LogFields = Readonly<Record<string, string | number | boolean | readonly string[]>> & {
+    // Taken by the record itself.
+    readonly level?: never;
+    readonly msg?: never;
+    readonly text?: never;
+    readonly time?: never;
+};
 
 export interface LogRecord {
     readonly level: LogLevel;

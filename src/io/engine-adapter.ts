@@ -34,8 +34,13 @@ interface NativeFault extends NativeStatus {
 
 type NativeVhost = Omit<VhostSnapshot, "addresses">;
 
+/** Events as native/binding/messages.cc makes them: it has no names for errno values. */
+type NativeEvent =
+    | Exclude<EngineEvent, {kind: "fault"}>
+    | Omit<Extract<EngineEvent, {kind: "fault"}>, "error">;
+
 type NativeMessage =
-    | {readonly type: "event"; readonly event: EngineEvent}
+    | {readonly type: "event"; readonly event: NativeEvent}
     | {readonly type: "done"; readonly sequence: number; readonly error: NativeFault}
     | {readonly type: "vhost"; readonly sequence: number; readonly vhost: NativeVhost}
     | {readonly type: "carpdev"; readonly sequence: number; readonly carpdev: CarpdevSnapshot}
@@ -189,7 +194,11 @@ export class EngineAdapter implements Engine {
     #take(message: NativeMessage): void {
         switch (message.type) {
             case "event":
-                this.#onEvent(message.event);
+                this.#onEvent(
+                    message.event.kind === "fault"
+                        ? {...message.event, error: errnoName(message.event.errno)}
+                        : message.event,
+                );
                 break;
             case "done":
                 this.#answer(message.sequence, message.error);

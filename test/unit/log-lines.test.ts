@@ -79,12 +79,41 @@ test("demotion, link, alarm and fault", () => {
             peer: "10.0.0.2",
             count: 3,
         },
-        {kind: "fault", at, code: "ENOBUFS", op: "send", target: "eth1", errno: 105},
+        {
+            kind: "fault",
+            at,
+            code: "SEND_FAILED",
+            op: "send",
+            target: "eth1",
+            errno: 105,
+            error: "ENOBUFS",
+        },
         {kind: "eventsLost", at, count: 7},
     );
     assert.match(alarm ?? "", /^1@eth1: second master from 10\.0\.0\.2 \(3 times\): /);
-    assert.equal(fault, "send eth1 failed: ENOBUFS, errno 105; the engine tries again");
+    assert.equal(fault, "eth1: send failed: ENOBUFS (SEND_FAILED); the engine goes on");
     assert.equal(lost, "7 engine events were lost; the state was read again");
+});
+
+test("a JSON line keeps its level whatever the event carries", () => {
+    const record = new EventLines().record({
+        kind: "demotion",
+        at: 1n,
+        reason: "link:eth1",
+        level: 240,
+        total: 240,
+    });
+    assert.ok(record !== null);
+    assert.deepEqual(parseJson(formatJson(record, iso)), {
+        level: "notice",
+        msg: "demotion",
+        reason: "link:eth1",
+        demotion: 240,
+        total: 240,
+        by: 240,
+        text: "demoted by 240 to 240 (link:eth1)",
+        time: iso,
+    });
 });
 
 test("a hand-over says how long it took", () => {
