@@ -73,6 +73,7 @@ class Loop {
     Wanted wanted = std::make_shared<std::atomic<bool>>(false);
     bool removing = false;
     bool made = false;                               // the virtual interface exists
+    bool deleted = false;                            // by somebody else
     std::optional<core::Instant> make_after;         // after a failure
     core::Duration retry = std::chrono::seconds{1};  // doubled by each failure
   };
