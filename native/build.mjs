@@ -84,6 +84,10 @@ if (command === "format") {
     format();
 } else if (command !== undefined && command !== "install") {
     fail(`unknown argument ${command}; expected none, install or format`);
+} else if (command === undefined && !existsSync(join(root, "node_modules/typescript"))) {
+    fail(
+        "TypeScript is not installed; run npm ci --include=dev (NODE_ENV=production leaves it out)",
+    );
 } else if (!isCurrent()) {
     process.stdout.write("carpd: building the addon (about a minute the first time)\n");
     build();
