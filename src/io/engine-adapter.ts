@@ -16,6 +16,7 @@ import {
     type EngineEvent,
     type EngineSnapshot,
     type EngineStartOptions,
+    type EngineVhost,
     type SchedulingSnapshot,
     type VhostSnapshot,
 } from "../core/engine.ts";
@@ -53,20 +54,10 @@ type NativeMessage =
       }
     | {readonly type: "stopped"};
 
-interface NativeVhostConfig {
-    readonly name: string;
-    readonly carpdev: string;
-    readonly vhid: number;
-    readonly advbase: number;
-    readonly advskew: number;
-    readonly key: Uint8Array;
+type NativeVhostConfig = Omit<EngineVhost, "addresses"> & {
+    /** With prefix length. */
     readonly addresses: readonly string[];
-    readonly peers: readonly string[];
-    readonly mac: string;
-    readonly profile: string;
-    readonly enabled: boolean;
-    readonly counter: bigint;
-}
+};
 
 export interface NativeEngine {
     start(options: EngineStartOptions, doorbell: () => void): NativeStatus | null;
