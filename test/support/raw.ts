@@ -22,6 +22,39 @@ export function sendFrames(host: Host, ifname: string, frames: readonly Uint8Arr
     if (result.status !== 0) throw new Error(`sending frames on ${ifname}: ${result.stderr}`);
 }
 
+const flooder = `
+import socket, sys, time
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind((sys.argv[1], 0))
+frame = bytes.fromhex(sys.argv[2])
+sent = 0
+end = time.monotonic() + float(sys.argv[3])
+while time.monotonic() < end:
+    for _ in range(64):
+        try:
+            s.send(frame)
+            sent += 1
+        except OSError:
+            pass  # the queue is full: what counts is what went out
+print(sent, flush=True)
+`;
+
+/** Sends one frame over and over, as fast as python3 can; resolves with how many went out. */
+export async function flood(
+    host: Host,
+    ifname: string,
+    frame: Uint8Array,
+    seconds: number,
+): Promise<number> {
+    const hex = Buffer.from(frame).toString("hex");
+    const argv = ["python3", "-c", flooder, ifname, hex, String(seconds)];
+    const process = host.spawn(argv, {logName: "flood"});
+    return await waitFor("the flood to end", (seconds + 30) * 1000, () => {
+        const said = /^(\d+)$/m.exec(process.log())?.[1];
+        return said === undefined ? undefined : Number(said);
+    });
+}
+
 /** 35 is SO_TIMESTAMPNS. Frames that the switch sends towards the host are left out. */
 const recorder = `
 import socket, struct, sys
