@@ -129,7 +129,8 @@ void Loop::take_port_frames(std::size_t index, PortSocket which) {
       host_.handle_frame(now_, ports_[index]->id(), received.frame);
     }
     flush();
-    if (!result.more) return;
+    // A frame may have ended the last vhid of this port, and the port with it.
+    if (!result.more || !ports_[index]) return;
   }
   drained_ = false;
 }
