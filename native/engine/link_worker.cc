@@ -4,7 +4,7 @@
 
 #include <cerrno>
 #include <csignal>
-#include <vector>
+#include <utility>
 
 #include "sys/clock.h"
 #include "sys/realtime.h"
@@ -45,29 +45,57 @@ void LinkWorker::run(int realtime_priority) {
   sys::name_thread("carp-links");
   // Below the engine; refusal is reported by the engine for itself.
   if (realtime_priority > 1) (void)sys::try_fifo(realtime_priority - 1);
-  std::vector<int> deleted;
-  bool running = true;
-  while (running) {
-    pending_.wait(0, std::memory_order_acquire);
-    Job job;
-    deleted.clear();
-    while (jobs_.pop(&job)) {
-      pending_.fetch_sub(1, std::memory_order_relaxed);
-      if (job.kind == Kind::kStop) running = false;
-      if (job.kind == Kind::kDelete) deleted.push_back(job.ifindex);
-      if (job.kind == Kind::kDown) perform(job);
+  while (true) {
+    take_jobs();
+    // All that is due falls deaf before anything waits for the kernel, however many there are.
+    silence_due();
+    if (!to_take_down_.empty()) {
+      take_one_down();
+    } else if (!to_silence_.empty()) {
+      const core::Duration left = to_silence_.front().not_before - sys::monotonic_now();
+      if (left > core::Duration{0}) std::this_thread::sleep_for(left);
+    } else if (!to_delete_.empty()) {
+      note(netlink_.delete_links(to_delete_));
+      to_delete_.clear();
+    } else if (stopping_) {
+      return;
+    } else {
+      pending_.wait(0, std::memory_order_acquire);
     }
-    if (!deleted.empty()) note(netlink_.delete_links(deleted));
   }
 }
 
-void LinkWorker::perform(const Job& job) {
-  const core::Duration grace = job.not_before - sys::monotonic_now();
-  if (grace > core::Duration{0}) std::this_thread::sleep_for(grace);
+void LinkWorker::take_jobs() {
+  Job job;
+  while (jobs_.pop(&job)) {
+    pending_.fetch_sub(1, std::memory_order_relaxed);
+    if (job.kind == Kind::kStop) stopping_ = true;
+    if (job.kind == Kind::kDelete) to_delete_.push_back(job.ifindex);
+    if (job.kind == Kind::kDown) to_silence_.push_back(std::move(job));
+  }
+}
+
+void LinkWorker::silence_due() {
+  const core::Instant now = sys::monotonic_now();
+  std::vector<int> due;
+  for (auto job = to_silence_.begin(); job != to_silence_.end();) {
+    if (job->not_before > now) {
+      ++job;
+      continue;
+    }
+    if (!job->wanted->load(std::memory_order_seq_cst)) {
+      due.push_back(job->ifindex);
+      to_take_down_.push_back(std::move(*job));
+    }
+    job = to_silence_.erase(job);
+  }
+  if (!due.empty()) note(netlink_.silence_macvlans(due));
+}
+
+void LinkWorker::take_one_down() {
+  const Job job = std::move(to_take_down_.front());
+  to_take_down_.pop_front();
   const auto wanted = [&job] { return job.wanted->load(std::memory_order_seq_cst); };
-  if (wanted()) return;
-  const int only[] = {job.ifindex};
-  note(netlink_.silence_macvlans(only));
   if (!wanted()) note(netlink_.set_link_down(job.ifindex));
   if (wanted()) note(netlink_.open_macvlan(job.ifindex));
 }

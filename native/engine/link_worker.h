@@ -5,9 +5,11 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "core/time.h"
 #include "engine/ring.h"
@@ -57,13 +59,20 @@ class LinkWorker {
   };
 
   void run(int realtime_priority);
-  void perform(const Job& job);
+  void take_jobs();
+  void silence_due();
+  void take_one_down();
   void note(const sys::Status& status);
   bool push(Job&& job);
 
   Ring<Job, 1024> jobs_;
   Ring<sys::Status, 64> failures_;
   sys::NetlinkClient netlink_;
+  // Of the worker's thread alone.
+  std::deque<Job> to_silence_;
+  std::deque<Job> to_take_down_;
+  std::vector<int> to_delete_;
+  bool stopping_ = false;
   std::atomic<std::uint32_t> pending_{0};
   std::function<void()> on_failure_;
   std::thread thread_;
