@@ -18,6 +18,20 @@ void advertise_stubbornly(Lan& lan, Instant from, int count, Crafted c = {}) {
 
 }  // namespace
 
+// Two equal hosts: the first has the lower IPv4 and the higher IPv6 address.
+static void boot_dual_stack_equals(Network& net, sim::SegmentId segment) {
+  for (const sim::HostId host : {0U, 1U}) {
+    net.add_host();
+    const auto low = static_cast<std::uint8_t>(host + 2);
+    const auto high = static_cast<std::uint16_t>(9 - host);
+    net.add_carpdev(
+        host, segment,
+        {.mac = mac(low), .addresses = {{ip4(192, 168, 1, low), 24}, {ip6(0xfe80, high), 64}}});
+    net.add_vhost(host, 0, vhid(1, 0, {kVip, kVip6}));
+    net.boot(host);
+  }
+}
+
 TEST(a_peer_that_keeps_advertising_at_equal_interval_is_yielded_to_after_two) {
   Lan lan;
   const auto a = lan.booted(2, {vhid(1, 0)});
@@ -92,16 +106,7 @@ TEST(a_dual_stack_tie_is_judged_on_ipv4_alone) {
 TEST(a_lost_or_overtaken_ipv4_advertisement_does_not_hand_the_tie_to_ipv6) {
   Network net;
   const auto segment = net.add_segment();
-  for (const sim::HostId host : {0U, 1U}) {
-    net.add_host();
-    const auto low = static_cast<std::uint8_t>(host + 2);
-    const auto high = static_cast<std::uint16_t>(9 - host);
-    net.add_carpdev(
-        host, segment,
-        {.mac = mac(low), .addresses = {{ip4(192, 168, 1, low), 24}, {ip6(0xfe80, high), 64}}});
-    net.add_vhost(host, 0, vhid(1, 0, {kVip, kVip6}));
-    net.boot(host);
-  }
+  boot_dual_stack_equals(net, segment);
   int lost = 0;
   net.set_filter(segment, [&](sim::PortId from, sim::PortId, auto frame) {
     const bool advertisement = frame[12] == 0x08 && frame[13] == 0x00;
@@ -117,16 +122,7 @@ TEST(a_lost_or_overtaken_ipv4_advertisement_does_not_hand_the_tie_to_ipv6) {
 TEST(a_dual_stack_tie_without_ipv4_is_judged_on_ipv6) {
   Network net;
   const auto segment = net.add_segment();
-  for (const sim::HostId host : {0U, 1U}) {
-    net.add_host();
-    const auto low = static_cast<std::uint8_t>(host + 2);
-    const auto high = static_cast<std::uint16_t>(9 - host);
-    net.add_carpdev(
-        host, segment,
-        {.mac = mac(low), .addresses = {{ip4(192, 168, 1, low), 24}, {ip6(0xfe80, high), 64}}});
-    net.add_vhost(host, 0, vhid(1, 0, {kVip, kVip6}));
-    net.boot(host);
-  }
+  boot_dual_stack_equals(net, segment);
   net.set_filter(segment, [](auto, auto, auto frame) { return frame[12] == 0x86; });
   net.run_for(seconds{30});
   CHECK_STATE(net, 0, kBackup);
