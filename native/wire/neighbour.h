@@ -53,4 +53,30 @@ inline constexpr std::size_t kNeighbourSolicitationFrame = 86;
 std::size_t write_solicitation(std::span<std::uint8_t> out, const MacAddress& mac,
                                const Ipv6Address& source, const Ipv6Address& target);
 
+// A neighbour solicitation or advertisement (RFC 4861 4.3, 4.4).
+struct Neighbour {
+  bool solicitation = true;
+  MacAddress ethernet_source;
+  MacAddress ethernet_destination;
+  Ipv6Address source;  // "::" while the asking host checks for a duplicate address (RFC 4862 5.4)
+  Ipv6Address destination;
+  Ipv6Address target;
+  // The source link-layer address of a solicitation, the target one of an advertisement.
+  std::optional<MacAddress> link_layer;
+  bool solicited = false;  // of an advertisement
+};
+
+// Nothing for all that RFC 4861 7.1 tells to discard: hop limit not 255, wrong checksum, code not
+// 0, too short, a multicast target, an option of length 0, a solicitation from "::" that carries a
+// source link-layer address or is not sent to a solicited-node group. Extension headers are not
+// walked: such a packet is nothing to us.
+std::optional<Neighbour> parse_neighbour(std::span<const std::uint8_t> frame);
+
+// The answer to `solicitation`, from `mac`: to the asking host with the solicited flag, or to
+// ff02::1 without it when the question came from "::" (RFC 4861 7.2.4). Override is set, the target
+// link-layer option is `mac`, the source is the target itself. Writes
+// kNeighbourAdvertisementFrame octets.
+std::size_t write_neighbour_answer(std::span<std::uint8_t> out, const Neighbour& solicitation,
+                                   const MacAddress& mac, bool router);
+
 }  // namespace carp::wire
