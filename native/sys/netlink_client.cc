@@ -205,8 +205,11 @@ Status NetlinkClient::create_macvlan(const MacvlanRequest& request, int* ifindex
     return Status::failure("RTM_NEWLINK", request.name, EINVAL);
   }
   NetlinkBuilder builder;
+  ifinfomsg fixed = link_header(0);
+  fixed.ifi_flags = IFF_NOARP;
+  fixed.ifi_change = IFF_NOARP;
   builder.begin(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, ++sequence_,
-                link_header(0));
+                fixed);
   builder.attribute_string(IFLA_IFNAME, request.name);
   builder.attribute_u32(IFLA_LINK, static_cast<std::uint32_t>(request.parent_ifindex));
   builder.attribute(IFLA_ADDRESS, request.mac.octets);

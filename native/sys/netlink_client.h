@@ -47,7 +47,8 @@ class NetlinkClient {
   Status find_link(std::string_view name, LinkInfo* out);
 
   /// Creates and marks a macvlan in bridge mode, down, in one system call: being killed cannot
-  /// leave one without its mark.
+  /// leave one without its mark. It is without ARP and neighbour discovery (IFF_NOARP) from the
+  /// start: the kernel answers no question for its addresses and joins no solicited-node group.
   Status create_macvlan(const MacvlanRequest& request, int* ifindex);
   Status set_link_up(int ifindex);
   Status set_link_down(int ifindex);

@@ -5,7 +5,9 @@
 // addresses of the carpdev itself, present only as MASTER.
 //
 // In both modes the kernel answers no ARP request for a VIP; the engine does. Neighbour
-// solicitations for IPv6 VIPs are answered by the kernel, from the macvlan with the virtual MAC.
+// solicitations for IPv6 VIPs are the engine's as well in mode kVirtual, where the macvlan is
+// without neighbour discovery (IFF_NOARP), so that several hosts or vhids can share a VIP; in mode
+// kPhysical the kernel answers them.
 #pragma once
 
 #include <cstdint>

@@ -1,58 +1,23 @@
-// The BPF programs, run by the kernel itself: a datagram socket pair accepts the same filters as a
-// packet socket, without any privilege. There a datagram has no packet type and no VLAN tag: see
-// sys_netns.cc for these.
-
-#include <linux/filter.h>
-#include <sys/socket.h>
+// The BPF programs, run by the kernel: see bpf_filtered.h. Random frames are in
+// sys_bpf_neighbour.cc.
 
 #include <algorithm>
 #include <array>
 #include <span>
 #include <vector>
 
+#include "bpf_filtered.h"
 #include "check.h"
 #include "sys/bpf.h"
-#include "sys/fd.h"
 
 namespace {
 
 using carp::sys::ArpDelivery;
+using carp::sys::ArpInterest;
 using carp::sys::BpfProgram;
-using carp::sys::Fd;
+using carp::test::Filtered;
+using carp::test::Frame;
 using carp::wire::Ipv4Address;
-using Frame = std::vector<std::uint8_t>;
-
-/// A pair of sockets with the program on the receiving one.
-class Filtered {
- public:
-  explicit Filtered(const BpfProgram& program) {
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends) != 0) return;
-    in_.reset(ends[0]);
-    out_.reset(ends[1]);
-    const sock_fprog argument{static_cast<unsigned short>(program.size()),
-                              const_cast<sock_filter*>(program.data())};
-    attached_ =
-        ::setsockopt(out_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &argument, sizeof argument) == 0;
-    error_ = attached_ ? 0 : errno;
-  }
-  bool attached() const { return attached_; }
-  int error() const { return error_; }
-  /// Octets that pass, -1 if none.
-  long pass(const Frame& frame) {
-    // A dropped datagram is reported to the sender of a local socket as EPERM; sent or not, the
-    // receiver decides.
-    static_cast<void>(!::send(in_.get(), frame.data(), frame.size(), 0));
-    std::array<std::uint8_t, 2048> buffer;
-    return ::recv(out_.get(), buffer.data(), buffer.size(), 0);
-  }
-
- private:
-  Fd in_;
-  Fd out_;
-  bool attached_ = false;
-  int error_ = 0;
-};
 
 Frame ethernet(std::uint16_t type, std::size_t length) {
   Frame frame(length, 0);
@@ -90,6 +55,10 @@ Frame arp(Ipv4Address sender, Ipv4Address target, std::uint8_t operation = 1) {
 }
 
 constexpr Ipv4Address kClient{{10, 0, 0, 9}};
+
+ArpInterest interest(const std::vector<Ipv4Address>& vips) {
+  return {.vips = vips, .shared = {}, .own = {}};
+}
 
 }  // namespace
 
@@ -143,15 +112,15 @@ TEST(bpf_advert_v6_passes_next_header_112_only) {
 }
 
 TEST(bpf_arp_empty_list_drops_all) {
-  Filtered filter{carp::sys::build_arp_filter({})};
+  Filtered filter{carp::sys::build_arp_filter(ArpInterest{})};
   REQUIRE(filter.attached());
   CHECK_EQ(filter.pass(arp(kClient, address(0))), -1L);
   CHECK_EQ(filter.pass(arp(address(0), address(0))), -1L);
 }
 
 TEST(bpf_arp_checks_the_header) {
-  const std::array<Ipv4Address, 1> vips{Ipv4Address{{10, 0, 0, 1}}};
-  Filtered filter{carp::sys::build_arp_filter(vips)};
+  const std::vector<Ipv4Address> vips{Ipv4Address{{10, 0, 0, 1}}};
+  Filtered filter{carp::sys::build_arp_filter(interest(vips))};
   REQUIRE(filter.attached());
   CHECK_EQ(filter.pass(arp(kClient, vips[0])), 60L);
   CHECK_EQ(filter.pass(arp(kClient, vips[0], 2)), 60L);
@@ -178,7 +147,7 @@ TEST(bpf_arp_matches_exactly_at_every_size) {
     for (std::size_t i = count; i-- > 0;)
       vips.push_back(address(base + static_cast<std::uint32_t>(i) * 3));
     vips.push_back(vips.front());
-    const BpfProgram program = carp::sys::build_arp_filter(vips);
+    const BpfProgram program = carp::sys::build_arp_filter(interest(vips));
     CHECK(program.size() <= carp::sys::kMaxBpfInstructions);
     Filtered filter{program};
     // Old kernels allow less memory for a filter (net.core.optmem_max).
@@ -199,7 +168,7 @@ TEST(bpf_arp_at_the_limit_and_beyond) {
   std::vector<Ipv4Address> vips;
   for (std::uint32_t i = 0; i < carp::sys::kMaxArpVips; ++i)
     vips.push_back(address(0x0a00'0000 + i * 7919));
-  const BpfProgram full = carp::sys::build_arp_filter(vips);
+  const BpfProgram full = carp::sys::build_arp_filter(interest(vips));
   CHECK(full.size() <= carp::sys::kMaxBpfInstructions);
   CHECK(full.size() > 4000);  // not the fallback
   Filtered filter{full};
@@ -211,7 +180,7 @@ TEST(bpf_arp_at_the_limit_and_beyond) {
     CHECK_EQ(filter.error(), ENOMEM);
   }
   vips.push_back(address(1));
-  Filtered any{carp::sys::build_arp_filter(vips)};
+  Filtered any{carp::sys::build_arp_filter(interest(vips))};
   REQUIRE(any.attached());
   CHECK_EQ(any.pass(arp(kClient, address(0x0a00'0001))), 60L);
   CHECK_EQ(any.pass(arp(kClient, kClient, 3)), -1L);
