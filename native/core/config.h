@@ -17,6 +17,17 @@ namespace carp::core {
 // count in octet 4 and compares it before the interval.
 enum class Profile : std::uint8_t { kFreebsd, kOpenbsd };
 
+// Which host answers for an address that several vhids share (spec 6.1, 6.2).
+enum class BalanceHash : std::uint8_t {
+  kSourceIp,   // FreeBSD 9.1: the asking address as a big-endian number
+  kSenderMac,  // NetBSD, OpenBSD: a keyed hash of the asking MAC
+};
+
+// The interface group that a vhid fails over with; with terminator. "carp" if nothing else is
+// said, as on OpenBSD.
+using GroupName = std::array<char, 16>;
+inline constexpr std::size_t kMaxGroups = 32;
+
 enum class MacMode : std::uint8_t {
   kVirtual,   // 00:00:5e:00:01:VHID
   kPhysical,  // the carpdev's own, for networks that forbid foreign MACs
@@ -32,11 +43,17 @@ struct VhostConfig {
   wire::Key key{};
   std::vector<wire::Prefix> vips;      // may be empty: then the vhid stays in INIT
   std::vector<wire::IpAddress> peers;  // unicast peers; empty: multicast
-  std::uint64_t counter = 0;           // a new vhid's first advertisement carries counter + 1
+  GroupName group{'c', 'a', 'r', 'p'};
+  std::uint16_t balance_rank = 0;  // order of the vhids that share a VIP: by rank, then by vhid
+  std::uint64_t counter = 0;       // a new vhid's first advertisement carries counter + 1
 };
 
 struct HostOptions {
   bool preempt = false;
+  bool arpbalance = false;
+  BalanceHash balance_hash = BalanceHash::kSourceIp;
+  bool fast_takeover = true;            // of a whole group; acts only with preempt
+  Duration link_up_delay{};             // a link that came back is used after this time
   std::int32_t ifdown_demotion = 240;   // level of the reason link:CARPDEV
   std::int32_t senderr_demotion = 240;  // level of the reason send:CARPDEV
   Duration handover_limit = std::chrono::seconds{2};

@@ -20,13 +20,16 @@ enum class DevCounter : std::uint8_t {
   kArpRequests,      // ARP requests for one of our VIPs
   kArpReplies,       // answered
   kArpIgnored,       // not MASTER, gratuitous, or malformed
+  kNdRequests,       // neighbour solicitations for one of our VIPs
+  kNdReplies,        // answered
+  kNdIgnored,        // not MASTER, or malformed
   kTransmitDropped,  // answers that found the queue full
   kCount,
 };
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(DevCounter::kCount)>
-    kDevCounterNames{"ipackets",    "ipackets6",  "badif",      "badlen",
-                     "badsum",      "badvhid",    "self",       "foreignVrrp",
-                     "arpRequests", "arpReplies", "arpIgnored", "transmitDropped"};
+    kDevCounterNames{"ipackets",   "ipackets6",  "badif",       "badlen",      "badsum",
+                     "badvhid",    "self",       "foreignVrrp", "arpRequests", "arpReplies",
+                     "arpIgnored", "ndRequests", "ndReplies",   "ndIgnored",   "transmitDropped"};
 
 enum class VhostCounter : std::uint8_t {
   kAccepted,       // advertisements that passed every check
@@ -43,12 +46,15 @@ enum class VhostCounter : std::uint8_t {
   kPreempt,        // BACKUP -> MASTER
   kStalls,         // stepped down because our own advertisements were late
   kSecondMaster,   // advertisements of an inferior MASTER heard as MASTER
+  kGroupTakeover,  // taken over with the group, because the master did not answer any more
+  kGroupAnswered,  // not taken over with the group, because the master answered
   kCount,
 };
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(VhostCounter::kCount)>
-    kVhostCounterNames{"accepted",      "badver",   "badttl",    "badaddrs",    "badauth",
-                       "replayed",      "opackets", "opackets6", "oerrors",     "noSource",
-                       "announcements", "preempt",  "stalls",    "secondMaster"};
+    kVhostCounterNames{"accepted", "badver",       "badttl",        "badaddrs",
+                       "badauth",  "replayed",     "opackets",      "opackets6",
+                       "oerrors",  "noSource",     "announcements", "preempt",
+                       "stalls",   "secondMaster", "groupTakeover", "groupAnswered"};
 
 template <typename E>
 class Counters {

@@ -17,9 +17,17 @@ class Demotion {
  public:
   static constexpr std::size_t kMaxReasons = 64;
 
+  // One bit a group of the host; a reason holds for the vhids of these groups.
+  using Groups = std::uint32_t;
+  static constexpr Groups kAllGroups = ~Groups{0};
+
   struct Reason {
     ReasonName name{};
     std::int32_t level = 0;
+    // What OpenBSD's demote octet counts for it: a failed interface is 1 there (spec 5.3), whatever
+    // it adds to advskew here.
+    std::int32_t count = 0;
+    Groups groups = kAllGroups;
     Instant since;
     std::string_view text() const { return std::string_view(name.data()); }
   };
@@ -27,18 +35,23 @@ class Demotion {
   enum class Change : std::uint8_t { kNone, kChanged, kFull };
 
   // Sets the level of one reason; 0 clears it.
-  Change set(Instant now, std::string_view name, std::int32_t level) {
+  Change set(Instant now, std::string_view name, std::int32_t level, std::int32_t count,
+             Groups groups = kAllGroups) {
     for (std::size_t i = 0; i < size_; ++i) {
       if (reasons_[i].text() != name) continue;
-      if (reasons_[i].level == level) return Change::kNone;
+      if (reasons_[i].level == level && (level == 0 || reasons_[i].groups == groups)) {
+        return Change::kNone;
+      }
       if (level == 0) {
         std::copy(reasons_.begin() + static_cast<long>(i) + 1,
                   reasons_.begin() + static_cast<long>(size_),
                   reasons_.begin() + static_cast<long>(i));
         --size_;
       } else {
+        if (reasons_[i].level != level) reasons_[i].since = now;
         reasons_[i].level = level;
-        reasons_[i].since = now;
+        reasons_[i].count = count;
+        reasons_[i].groups = groups;
       }
       return Change::kChanged;
     }
@@ -48,14 +61,23 @@ class Demotion {
     reason = Reason{};
     std::copy_n(name.begin(), std::min(name.size(), kReasonSize - 1), reason.name.begin());
     reason.level = level;
+    reason.count = count;
+    reason.groups = groups;
     reason.since = now;
     return Change::kChanged;
   }
 
-  // Sum of all levels; may be negative or above 240.
-  std::int32_t total() const {
+  // Sum of the levels that hold for a group; may be negative or above 240.
+  std::int32_t total(Groups group = kAllGroups) const {
     std::int32_t sum = 0;
-    for (const Reason& reason : reasons()) sum += reason.level;
+    for (const Reason& reason : reasons()) sum += (reason.groups & group) != 0 ? reason.level : 0;
+    return sum;
+  }
+
+  // The same for OpenBSD's demote octet, not clamped.
+  std::int32_t count(Groups group = kAllGroups) const {
+    std::int32_t sum = 0;
+    for (const Reason& reason : reasons()) sum += (reason.groups & group) != 0 ? reason.count : 0;
     return sum;
   }
 

@@ -38,8 +38,9 @@ enum class Cause : std::uint8_t {
   kNoAddress,
   kRemoved,
   kInterfaceFailed,
+  kGroupTakeover,
 };
-inline constexpr std::array<std::string_view, 19> kCauseNames{
+inline constexpr std::array<std::string_view, 20> kCauseNames{
     "none",
     "initialization complete",
     "master timed out",
@@ -59,6 +60,7 @@ inline constexpr std::array<std::string_view, 19> kCauseNames{
     "no address configured",
     "configuration removed",
     "virtual interface failed",
+    "its master failed with its group",
 };
 
 enum class HandoverPhase : std::uint8_t { kBegin, kSuccessor, kLimit, kCancelled };
@@ -97,6 +99,13 @@ enum class EventKind : std::uint8_t {
 inline constexpr std::size_t kReasonSize = 32;  // with terminator
 using ReasonName = std::array<char, kReasonSize>;
 
+// Cut to what fits; always with a terminator.
+constexpr ReasonName to_reason_name(std::string_view text) {
+  ReasonName name{};
+  for (std::size_t i = 0; i < text.size() && i < kReasonSize - 1; ++i) name[i] = text[i];
+  return name;
+}
+
 // One flat record; which fields mean something depends on `kind`.
 struct Event {
   EventKind kind = EventKind::kEventsLost;
@@ -115,6 +124,7 @@ struct Event {
   bool admin_up = false;
   bool carrier = false;
   ReasonName reason{};      // kDemotion
+  ReasonName group{};       // kDemotion: the one group that it holds for; empty: all
   std::int32_t level = 0;   // kDemotion: of this reason; 0 cleared
   std::int32_t total = 0;   // kDemotion: sum, not clamped
   std::uint32_t count = 0;  // kAlarm, kEventsLost; kCounterEpoch: the epoch

@@ -9,17 +9,11 @@ namespace carp::core {
 
 namespace {
 
-constexpr std::uint8_t kFailuresToDemote = 3;  // spec 4.7
-constexpr std::uint8_t kSuccessesToClear = 3;
 constexpr Duration kProbeInterval = std::chrono::seconds{1};
+constexpr std::size_t kIpv6NextHeader = 20;  // its offset in an Ethernet frame
+constexpr std::uint8_t kProtocolIcmpv6 = 58;
 // How often the vhosts are looked over for a stall while frames keep coming.
 constexpr Duration kObserveStep = std::chrono::milliseconds{1};
-
-ReasonName to_name(std::string_view text) {
-  ReasonName name{};
-  std::copy_n(text.begin(), std::min(text.size(), kReasonSize - 1), name.begin());
-  return name;
-}
 
 }  // namespace
 
@@ -28,7 +22,14 @@ ReasonName to_name(std::string_view text) {
 void Host::configure_options(Instant now, const HostOptions& options) {
   const bool demotion_changed = shared_.options.ifdown_demotion != options.ifdown_demotion ||
                                 shared_.options.senderr_demotion != options.senderr_demotion;
+  const bool balance_changed = shared_.options.arpbalance != options.arpbalance ||
+                               shared_.options.balance_hash != options.balance_hash;
   shared_.options = options;
+  for (std::size_t id = 0; balance_changed && id < devs_.size(); ++id) {
+    if (!devs_[id]) continue;
+    tell_shared_vips(static_cast<CarpdevId>(id));
+    devs_[id]->filter_changed = true;
+  }
   if (!demotion_changed) return;
   for (const auto& dev : devs_) {
     if (!dev) continue;
@@ -41,12 +42,13 @@ CarpdevId Host::add_carpdev(std::string_view name) {
   auto slot = std::find(devs_.begin(), devs_.end(), nullptr);
   if (slot == devs_.end()) slot = devs_.insert(devs_.end(), nullptr);
   *slot = std::make_unique<Carpdev>();
-  (*slot)->name = to_name(name);
+  (*slot)->name = to_reason_name(name);
   (*slot)->by_vhid.fill(kNoVhost);
   return static_cast<CarpdevId>(slot - devs_.begin());
 }
 
 void Host::configure_carpdev(CarpdevId id, const CarpdevConfig& config) {
+  devs_[id]->filter_changed = true;
   devs_[id]->config = config;
   each_vhost([&](Vhost& v) {
     if (v.carpdev() == id) v.set_device(config);
@@ -71,8 +73,9 @@ VhostId Host::add_vhost(Instant now, CarpdevId carpdev, const VhostConfig& confi
   ++dev.vhosts;
   Vhost& vhost = **slot;
   vhost.set_device(dev.config);
+  vhost.set_group(group_bit(config.group));
   vhost.configure(now, config);
-  vhost.handle_link(now, dev.link.usable());
+  vhost.handle_link(now, dev.usable);
   rebuild_vips(carpdev);
   update_link_demotion(now, dev);
   return id;
@@ -82,6 +85,7 @@ void Host::configure_vhost(Instant now, VhostId id, const VhostConfig& config) {
   observe(now);
   Vhost& vhost = *vhosts_[id];
   CARP_CHECK(vhost.config().vhid == config.vhid);
+  vhost.set_group(group_bit(config.group));
   vhost.configure(now, config);
   rebuild_vips(vhost.carpdev());
   update_link_demotion(now, *devs_[vhost.carpdev()]);
@@ -95,18 +99,6 @@ void Host::remove_vhost(Instant now, VhostId id) {
 
 void Host::set_ready(Instant now, VhostId id, bool ready) { vhosts_[id]->set_ready(now, ready); }
 
-void Host::rebuild_vips(CarpdevId id) {
-  std::vector<Vip4>& vips = devs_[id]->vips;
-  vips.clear();
-  each_vhost([&](const Vhost& v) {
-    if (v.carpdev() != id) return;
-    for (const wire::Prefix& vip : v.config().vips) {
-      if (vip.address.family == wire::Family::kIpv4) vips.push_back({vip.address.v4(), v.id()});
-    }
-  });
-  std::sort(vips.begin(), vips.end());
-}
-
 // --- inputs ----------------------------------------------------------------------------------
 
 // Before anything else is believed, a MASTER that slept too long must step down, or it would
@@ -119,8 +111,12 @@ void Host::observe(Instant now) {
 
 void Host::handle_frame(Instant now, CarpdevId carpdev, std::span<const std::uint8_t> frame) {
   observe(now);
-  if (frame.size() >= wire::kEthernetHeader && frame[12] == 0x08 && frame[13] == 0x06) {
+  const bool long_enough = frame.size() >= wire::kEthernetHeader;
+  if (long_enough && frame[12] == 0x08 && frame[13] == 0x06) {
     handle_arp(now, carpdev, frame);
+  } else if (long_enough && frame[12] == 0x86 && frame.size() > kIpv6NextHeader &&
+             frame[kIpv6NextHeader] == kProtocolIcmpv6) {
+    handle_neighbour(now, carpdev, frame);
   } else {
     handle_advertisement(now, carpdev, frame);
   }
@@ -150,6 +146,19 @@ void Host::handle_advertisement(Instant now, CarpdevId id, std::span<const std::
     return;
   }
   if (!vhost->handle_advertisement(now, *received)) dev.counters.add(DevCounter::kBadif);
+  take_group_trigger(now);
+}
+
+// On the segment where the demoted master was heard its other vhids are advertised as demoted in
+// the same instant, and each is taken over for that reason. The silent ones are elsewhere.
+void Host::take_group_trigger(Instant now) {
+  if (!shared_.group_trigger) return;
+  const GroupTrigger trigger = *shared_.group_trigger;
+  shared_.group_trigger.reset();
+  each_vhost([&](Vhost& v) {
+    if (v.carpdev() == trigger.carpdev || (v.group() & trigger.group) == 0) return;
+    v.begin_group_takeover(now, trigger.peer);
+  });
 }
 
 void Host::reject(Instant now, CarpdevId id, const wire::Rejected& rejected) {
@@ -172,56 +181,11 @@ void Host::reject(Instant now, CarpdevId id, const wire::Rejected& rejected) {
   }
 }
 
-void Host::handle_arp(Instant now, CarpdevId id, std::span<const std::uint8_t> frame) {
-  Carpdev& dev = *devs_[id];
-  const std::optional<wire::Arp> arp = wire::parse_arp(frame);
-  if (!arp) {
-    dev.counters.add(DevCounter::kArpIgnored);
-    return;
-  }
-  const bool unicast_sender = (arp->sender_mac.octets[0] & 1) == 0;
-  const auto claimed = std::lower_bound(dev.vips.begin(), dev.vips.end(), Vip4{arp->sender, 0});
-  if (claimed != dev.vips.end() && claimed->address == arp->sender) {
-    // Somebody claims a VIP. A FreeBSD 13 BACKUP answers our announcement so, by unicast and with
-    // its physical MAC: no conflict (spec 4.4). A broadcast claim as we are MASTER is one.
-    Vhost& owner = *vhosts_[claimed->vhost];
-    if (owner.forwarding() && arp->ethernet_destination == wire::kBroadcastMac &&
-        arp->sender_mac != owner.mac() && now - owner.since() > owner.interval()) {
-      const auto who = wire::IpAddress::from(arp->sender);
-      owner.raise(now, Alarm::kAddressInUse, &who);
-    }
-  }
-  if (arp->operation != wire::ArpOperation::kRequest) return;
-  const auto first = std::lower_bound(dev.vips.begin(), dev.vips.end(), Vip4{arp->target, 0});
-  if (first == dev.vips.end() || first->address != arp->target) return;
-  dev.counters.add(DevCounter::kArpRequests);
-  if (arp->is_gratuitous() || !unicast_sender) {
-    dev.counters.add(DevCounter::kArpIgnored);
-    return;
-  }
-  for (auto it = first; it != dev.vips.end() && it->address == arp->target; ++it) {
-    const Vhost& vhost = *vhosts_[it->vhost];
-    if (!vhost.forwarding() || arp->sender_mac == vhost.mac()) continue;
-    if (arp->ethernet_destination != wire::kBroadcastMac &&
-        arp->ethernet_destination != vhost.mac() && arp->ethernet_destination != dev.config.mac) {
-      continue;
-    }
-    if (reply_count_ == kMaxReplies) {
-      dev.counters.add(DevCounter::kTransmitDropped);
-      return;
-    }
-    Transmit& reply = replies_[(reply_head_ + reply_count_++) % kMaxReplies];
-    reply = Transmit{.kind = TransmitKind::kArpReply, .carpdev = id, .vhost = vhost.id()};
-    reply.length = wire::write_arp(reply.octets, wire::reply_to(*arp, vhost.mac()));
-    dev.counters.add(DevCounter::kArpReplies);
-    return;  // one answer, the lowest vhid's, however many vhids share the address
-  }
-  dev.counters.add(DevCounter::kArpIgnored);
-}
-
 void Host::handle_link(Instant now, CarpdevId id, const LinkState& link) {
   observe(now);
   Carpdev& dev = *devs_[id];
+  const bool first = !dev.seen;
+  dev.seen = true;
   if (dev.link == link) return;
   dev.link = link;
   shared_.events.push(Event{.kind = EventKind::kLink,
@@ -230,11 +194,28 @@ void Host::handle_link(Instant now, CarpdevId id, const LinkState& link) {
                             .present = link.present,
                             .admin_up = link.admin_up,
                             .carrier = link.carrier});
+  // Down acts at once. Up may have to wait: behind a switch with spanning tree a link carries
+  // nothing at first, and a host that hears nobody would become a second MASTER (spec trap 25).
+  if (!link.usable()) {
+    dev.up_at.reset();
+    use_link(now, id, false);
+  } else if (first || shared_.options.link_up_delay <= Duration{0}) {
+    use_link(now, id, true);
+  } else if (!dev.usable && !dev.up_at) {
+    dev.up_at = now + shared_.options.link_up_delay;
+  }
+}
+
+void Host::use_link(Instant now, CarpdevId id, bool usable) {
+  Carpdev& dev = *devs_[id];
+  if (dev.usable == usable) return;
+  dev.usable = usable;
+  dev.up_at.reset();
   // State first, then demotion, then advertisements of the others (spec 5.4).
   each_vhost([&](Vhost& v) {
-    if (v.carpdev() == id) v.handle_link(now, link.usable());
+    if (v.carpdev() == id) v.handle_link(now, usable);
   });
-  if (!link.usable()) {
+  if (!usable) {
     dev.failures = 0;
     dev.send_failed = false;
     dev.probe_at.reset();
@@ -266,63 +247,6 @@ bool Host::handle_admin(Instant now, VhostId id, AdminAction action) {
   return true;
 }
 
-bool Host::handle_demotion(Instant now, std::string_view reason, std::int32_t level) {
-  observe(now);
-  switch (shared_.demotion.set(now, reason, level)) {
-    case Demotion::Change::kNone:
-      return true;
-    case Demotion::Change::kFull:
-      return false;
-    case Demotion::Change::kChanged:
-      break;
-  }
-  shared_.events.push(Event{.kind = EventKind::kDemotion,
-                            .at = now,
-                            .reason = to_name(reason),
-                            .level = level,
-                            .total = shared_.demotion.total()});
-  each_vhost([now](Vhost& v) { v.handle_demotion_change(now); });
-  return true;
-}
-
-void Host::demote(Instant now, std::string_view prefix, const Carpdev& dev, std::int32_t level) {
-  // kReasonSize holds every prefix of ours and an interface name of 15 octets.
-  ReasonName text = to_name(prefix);
-  const std::string_view name(dev.name.data());
-  std::copy_n(name.begin(), std::min(name.size(), kReasonSize - 1 - prefix.size()),
-              text.begin() + static_cast<long>(prefix.size()));
-  handle_demotion(now, std::string_view(text.data()), level);
-}
-
-// A dead carpdev demotes once, however many vhids it has: only where one of them should run.
-void Host::update_link_demotion(Instant now, const Carpdev& dev) {
-  bool wanted = false;
-  for (VhostId id : dev.by_vhid) {
-    if (id != kNoVhost && vhosts_[id]->enabled()) wanted = true;
-  }
-  const bool failed = wanted && !dev.link.usable();
-  demote(now, "link:", dev, failed ? shared_.options.ifdown_demotion : 0);
-}
-
-void Host::handle_send_result(Instant now, const Transmit& sent, SendResult result) {
-  if (sent.vhost != kNoVhost && vhosts_[sent.vhost]) vhosts_[sent.vhost]->note_sent(sent, result);
-  Carpdev& dev = *devs_[sent.carpdev];
-  if (result == SendResult::kPeerUnreachable) return;
-  if (result == SendResult::kOk) {
-    dev.failures = 0;
-    if (!dev.send_failed || ++dev.successes < kSuccessesToClear) return;
-    dev.send_failed = false;
-    dev.probe_at.reset();
-    demote(now, "send:", dev, 0);
-    return;
-  }
-  dev.successes = 0;
-  if (dev.send_failed || !dev.link.usable() || ++dev.failures < kFailuresToDemote) return;
-  dev.send_failed = true;
-  dev.probe_at = now + kProbeInterval;
-  demote(now, "send:", dev, shared_.options.senderr_demotion);
-}
-
 void Host::handle_interface_failure(Instant now, VhostId id) {
   vhosts_[id]->handle_interface_failure(now);
 }
@@ -337,7 +261,9 @@ void Host::handle_timeout(Instant now, bool drained) {
   each_vhost([&](Vhost& v) {
     if (drained || v.state() != VhostState::kBackup) v.handle_timeout(now);
   });
-  for (const auto& dev : devs_) {
+  for (std::size_t id = 0; id < devs_.size(); ++id) {
+    const auto& dev = devs_[id];
+    if (dev && dev->up_at && now >= *dev->up_at) use_link(now, static_cast<CarpdevId>(id), true);
     if (!dev || !dev->probe_at || now < *dev->probe_at) continue;
     dev->probe_at = now + kProbeInterval;
     dev->probe_pending = true;
@@ -358,10 +284,24 @@ bool Host::poll_interface(InterfaceChange* out) {
       if (!v->take_interface_change(&change.up, &change.graceful)) continue;
       change.vhost = v->id();
       *out = change;
+      Carpdev& dev = *devs_[v->carpdev()];
+      for (const VipOwners& owners : dev.vips) {
+        dev.filter_changed = dev.filter_changed || (is_balanced(owners) && v->owns(owners.address));
+      }
       return true;
     }
   }
   shared_.interface_dirty = false;
+  return false;
+}
+
+bool Host::poll_filter(CarpdevId* out) {
+  for (std::size_t id = 0; id < devs_.size(); ++id) {
+    if (!devs_[id] || !devs_[id]->filter_changed) continue;
+    devs_[id]->filter_changed = false;
+    *out = static_cast<CarpdevId>(id);
+    return true;
+  }
   return false;
 }
 
@@ -388,24 +328,6 @@ bool Host::poll_transmit(Transmit* out) {
     if (v && v->next_transmit(out)) return true;
   }
   shared_.transmit_dirty = false;
-  return false;
-}
-
-// Announces the carpdev's own address from its own MAC: harmless on any segment, and it works in
-// BACKUP too, where a BSD sends nothing and so can never show that sending works again.
-bool Host::next_probe(CarpdevId id, Transmit* out) {
-  Carpdev& dev = *devs_[id];
-  dev.probe_pending = false;
-  for (const wire::Prefix& own : dev.config.addresses) {
-    if (own.address.is_unspecified()) continue;
-    *out = Transmit{.kind = TransmitKind::kProbe, .carpdev = id};
-    out->length =
-        own.address.family == wire::Family::kIpv4
-            ? wire::write_arp(out->octets,
-                              wire::gratuitous_request(dev.config.mac, own.address.v4()))
-            : wire::write_unsolicited_na(out->octets, dev.config.mac, own.address.v6(), false);
-    return true;
-  }
   return false;
 }
 
@@ -437,7 +359,9 @@ std::optional<Instant> Host::poll_timeout() const {
   };
   each_vhost([&](const Vhost& v) { consider(v.deadline()); });
   for (const auto& dev : devs_) {
-    if (dev) consider(dev->probe_at);
+    if (!dev) continue;
+    consider(dev->probe_at);
+    consider(dev->up_at);
   }
   return next;
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "core/config.h"
 #include "core/demotion.h"
@@ -45,10 +46,19 @@ class EventQueue {
   std::uint32_t lost_ = 0;
 };
 
+// A BACKUP took over because the master said that it is demoted: what else it carried may have
+// failed in silence (design: fast group take-over).
+struct GroupTrigger {
+  Demotion::Groups group = 0;
+  CarpdevId carpdev = 0;
+  wire::IpAddress peer;  // the demoted host
+};
+
 struct Shared {
   HostOptions options;
   Demotion demotion;
   EventQueue events;
+  std::optional<GroupTrigger> group_trigger;
   std::uint32_t highest_epoch = 0;  // upper half of the highest counter sent or heard
   // Some vhost has something of this kind to give out. Set by whoever makes it, cleared by the poll
   // that found nothing more: 255 quiet vhosts are not looked at after each frame.

@@ -15,9 +15,9 @@ enum class TransmitKind : std::uint8_t {
   kAdvertisement,
   kFarewell,
   kAnnouncement,  // gratuitous ARP request or neighbour advertisement
-  kArpReply,
+  kAnswer,        // to an ARP request or a neighbour solicitation for a VIP
   kProbe,  // of the host itself, from the physical MAC: shows whether a carpdev that refused frames
-           // takes them again, or asks for a VIP that was just let go
+           // takes them again, asks for a VIP that was just let go, or whether a master is alive
 };
 
 inline constexpr VhostId kNoVhost = 0xffff;

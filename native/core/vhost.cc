@@ -215,6 +215,16 @@ void Vhost::handle_timeout(Instant now) {
       announce();
     }
   }
+  if (alive_again_at_ && now >= *alive_again_at_) {
+    alive_again_at_.reset();
+    alive_question_pending_ = true;
+    shared_->transmit_dirty = true;
+  }
+  if (takeover_at_ && now >= *takeover_at_) {
+    const wire::IpAddress peer = takeover_peer_;
+    counters_.add(VhostCounter::kGroupTakeover);
+    promote(now, Cause::kGroupTakeover, &peer);
+  }
   if (master_down_at_ && now >= *master_down_at_) promote(now, Cause::kMasterTimedOut, nullptr);
 }
 
@@ -224,8 +234,8 @@ std::optional<Instant> Vhost::deadline() const {
     return handover_until_;
   }
   const std::optional<Instant>& next = advertisement_at_ ? advertisement_at_ : master_down_at_;
-  if (question_again_at_ && (!next || *question_again_at_ < *next)) return question_again_at_;
-  return next;
+  const std::optional<Instant> question = question_deadline();
+  return question && (!next || *question < *next) ? question : next;
 }
 
 // --- transitions -----------------------------------------------------------------------------
@@ -260,6 +270,7 @@ void Vhost::become(Instant now, VhostState to, Cause cause, const wire::IpAddres
   reannounced_.reset();
   question_pending_ = false;
   question_again_at_.reset();
+  end_group_takeover();
   graceful_ = false;
   advertisement_at_.reset();
   master_down_at_.reset();

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "core/config.h"
 #include "core/counters.h"
@@ -30,6 +32,11 @@ class Vhost {
   void configure(Instant now, const VhostConfig& config);
   // MAC and own addresses of the carpdev, from which the source of advertisements is chosen.
   void set_device(const CarpdevConfig& device);
+  // The bit of its group in the reasons of demotion.
+  void set_group(Demotion::Groups bit) { group_ = bit; }
+  // The VIPs that other vhids of this host's carpdev have as well: they are not announced, because
+  // an announcement would pull every client to one host (spec 6.1).
+  void set_shared_vips(std::vector<wire::IpAddress> vips) { shared_vips_ = std::move(vips); }
   // The engine's virtual interface exists and can be switched; before that the vhid is in INIT.
   void set_ready(Instant now, bool ready);
   void remove(Instant now);
@@ -46,6 +53,12 @@ class Vhost {
   void handle_backup(Instant now);
   void handle_stop(Instant now);
   void handle_demotion_change(Instant now);
+  // The master of another vhid of the group is demoted. If this vhid would take over from a demoted
+  // master too, it asks on its own segment whether its master is alive, and takes over if nobody
+  // answers: see group_takeover.cc.
+  void begin_group_takeover(Instant now, const wire::IpAddress& demoted);
+  // `who` answered on this carpdev.
+  void note_alive(const wire::IpAddress& who);
   void handle_timeout(Instant now);
   // Steps down silently when our own advertisements came so late that a peer may have taken over.
   void check_stall(Instant now);
@@ -81,6 +94,9 @@ class Vhost {
   bool forwarding() const { return state_ == VhostState::kMaster; }
   std::uint8_t effective_advskew() const;
   std::uint8_t demotion_octet() const;
+  Demotion::Groups group() const { return group_; }
+  std::int32_t demotion() const { return shared_->demotion.total(group_); }
+  bool following_group() const { return takeover_at_.has_value(); }
   std::optional<Instant> advertisement_at() const { return advertisement_at_; }
   std::optional<Instant> master_down_at() const { return master_down_at_; }
   // The host whose advertisements this BACKUP follows.
@@ -139,6 +155,14 @@ class Vhost {
   bool next_announcement(Transmit* out);
   void ask_for_successor(Instant now);
   bool next_question(Transmit* out);
+  bool next_alive_question(Transmit* out);
+  void write_question(Transmit* out, const wire::IpAddress& from, const wire::IpAddress& wanted,
+                      const wire::MacAddress& target_mac) const;
+  bool is_shared(const wire::IpAddress& vip) const;
+  void note_group_trigger(const wire::ReceivedAdvertisement& received);
+  void end_group_takeover();
+  bool is_on_link(const wire::IpAddress& address) const;
+  std::optional<Instant> question_deadline() const;
   bool target(std::size_t index, wire::IpAddress* destination) const;
   bool write_advertisement(Transmit* out, const wire::IpAddress& destination);
   wire::IpAddress source_towards(const wire::IpAddress& destination) const;
@@ -146,12 +170,15 @@ class Vhost {
     return admin_up_ && ready_ && usable_ && !stopping_ && !removing_ && !config_.vips.empty();
   }
   std::int32_t own_demotion() const;
+  bool is_demoted(const wire::Advertisement& heard) const;
 
   Shared* shared_;
   VhostId id_;
   CarpdevId dev_;
   VhostConfig config_;
   CarpdevConfig device_;
+  Demotion::Groups group_ = Demotion::kAllGroups;
+  std::vector<wire::IpAddress> shared_vips_;
   wire::Authenticator authenticator_;
   wire::Authenticator previous_authenticator_;  // before the last change of password or VIPs
   std::optional<Instant> previous_until_;
@@ -181,7 +208,11 @@ class Vhost {
   bool announce_pending_ = false;
   bool question_pending_ = false;  // see next_question()
   std::optional<Instant> question_again_at_;
-  bool graceful_ = false;  // the last reign ended with a successor heard
+  std::optional<Instant> takeover_at_;  // with the group, unless the master answers before
+  std::optional<Instant> alive_again_at_;
+  bool alive_question_pending_ = false;
+  wire::IpAddress takeover_peer_;  // the demoted host that it follows from
+  bool graceful_ = false;          // the last reign ended with a successor heard
   std::size_t announce_cursor_ = 0;
   std::uint8_t announcements_left_ = 0;
   bool interface_changed_ = false;

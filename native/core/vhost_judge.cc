@@ -20,12 +20,15 @@ bool is_ucarp(const wire::MacAddress& mac, std::uint8_t vhid) {
 
 }  // namespace
 
-std::int32_t Vhost::own_demotion() const { return std::clamp(shared_->demotion.total(), 0, 255); }
+// What OpenBSD's octet says; compared with the peer's.
+std::int32_t Vhost::own_demotion() const {
+  return std::clamp(shared_->demotion.count(group_), 0, 255);
+}
 
 std::uint8_t Vhost::effective_advskew() const {
   if (config_.profile == Profile::kOpenbsd) return config_.advskew;
   // FreeBSD DEMOTE_ADVSKEW: never above 240, never below 0 (negative demotion, spec 5.1).
-  return static_cast<std::uint8_t>(std::clamp(config_.advskew + shared_->demotion.total(), 0, 240));
+  return static_cast<std::uint8_t>(std::clamp(config_.advskew + demotion(), 0, 240));
 }
 
 std::uint8_t Vhost::demotion_octet() const {
@@ -148,8 +151,10 @@ void Vhost::act_as_backup(Instant now, const wire::ReceivedAdvertisement& receiv
   const Judgement judgement = judge_as_backup(received.advertisement);
   if (judgement.verdict == Verdict::kPromote) {
     promote(now, judgement.cause, &received.source);
+    note_group_trigger(received);
     return;
   }
+  if (takeover_at_) note_alive(received.source);
   // On a dual-stack vhid the master is known by its IPv4 address as long as that is heard.
   const bool known_by_ipv4 =
       last_ipv4_ && now - *last_ipv4_ < master_down_interval(config_.advbase_s, config_.advskew);

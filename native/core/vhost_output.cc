@@ -36,6 +36,7 @@ bool Vhost::take_interface_change(bool* up, bool* graceful) {
 bool Vhost::next_transmit(Transmit* out) {
   if (round_ != Round::kNone && next_advertisement(out)) return true;
   if (question_pending_ && next_question(out)) return true;
+  if (alive_question_pending_ && next_alive_question(out)) return true;
   return announce_pending_ && next_announcement(out);
 }
 
@@ -113,18 +114,34 @@ bool Vhost::write_advertisement(Transmit* out, const wire::IpAddress& destinatio
   return true;
 }
 
+bool Vhost::is_shared(const wire::IpAddress& vip) const {
+  return std::find(shared_vips_.begin(), shared_vips_.end(), vip) != shared_vips_.end();
+}
+
 bool Vhost::next_announcement(Transmit* out) {
-  if (announce_cursor_ >= config_.vips.size()) {
-    announce_pending_ = false;
-    return false;
+  while (announce_cursor_ < config_.vips.size()) {
+    const wire::IpAddress& vip = config_.vips[announce_cursor_++].address;
+    const bool v4 = vip.family == wire::Family::kIpv4;
+    const bool shared = is_shared(vip);
+    // Multicast advertisements show the switches where the virtual MAC is. Unicast ones do not: a
+    // shared IPv4 address is probed for instead, which changes no client's cache (RFC 5227 2.1.1).
+    if (shared && (config_.peers.empty() || !v4)) continue;
+    *out = Transmit{.kind = TransmitKind::kAnnouncement, .carpdev = dev_, .vhost = id_};
+    if (v4) {
+      wire::Arp arp = wire::gratuitous_request(mac(), vip.v4());
+      if (shared) {
+        arp.sender = {};
+        arp.target_mac = mac();
+      }
+      out->length = wire::write_arp(out->octets, arp);
+    } else {
+      out->length =
+          wire::write_unsolicited_na(out->octets, mac(), vip.v6(), shared_->options.router);
+    }
+    return true;
   }
-  const wire::IpAddress& vip = config_.vips[announce_cursor_++].address;
-  *out = Transmit{.kind = TransmitKind::kAnnouncement, .carpdev = dev_, .vhost = id_};
-  out->length =
-      vip.family == wire::Family::kIpv4
-          ? wire::write_arp(out->octets, wire::gratuitous_request(mac(), vip.v4()))
-          : wire::write_unsolicited_na(out->octets, mac(), vip.v6(), shared_->options.router);
-  return true;
+  announce_pending_ = false;
+  return false;
 }
 
 // What we forwarded between the new master's first frame and our hearing of it told the switches
@@ -138,19 +155,30 @@ bool Vhost::next_question(Transmit* out) {
     const wire::IpAddress from = source(family);
     const bool v4 = family == wire::Family::kIpv4;
     if (!v4 && (from.is_unspecified() || has_family(wire::Family::kIpv4))) continue;
-    *out = Transmit{.kind = TransmitKind::kProbe, .carpdev = dev_};
-    out->length =
-        v4 ? wire::write_arp(out->octets, wire::Arp{.operation = wire::ArpOperation::kRequest,
-                                                    .ethernet_source = device_.mac,
-                                                    .ethernet_destination = wire::kBroadcastMac,
-                                                    .sender_mac = device_.mac,
-                                                    .sender = from.v4(),
-                                                    .target_mac = {},
-                                                    .target = vip.address.v4()})
-           : wire::write_solicitation(out->octets, device_.mac, from.v6(), vip.address.v6());
+    // Of the hosts that share a VIP the one is asked that has our virtual MAC now; a neighbour
+    // solicitation cannot say so.
+    const bool shared = is_shared(vip.address);
+    if (shared && !v4) continue;
+    write_question(out, from, vip.address, shared ? mac() : wire::MacAddress{});
     return true;
   }
   return false;
+}
+
+void Vhost::write_question(Transmit* out, const wire::IpAddress& from,
+                           const wire::IpAddress& wanted,
+                           const wire::MacAddress& target_mac) const {
+  *out = Transmit{.kind = TransmitKind::kProbe, .carpdev = dev_};
+  out->length =
+      wanted.family == wire::Family::kIpv4
+          ? wire::write_arp(out->octets, wire::Arp{.operation = wire::ArpOperation::kRequest,
+                                                   .ethernet_source = device_.mac,
+                                                   .ethernet_destination = wire::kBroadcastMac,
+                                                   .sender_mac = device_.mac,
+                                                   .sender = from.v4(),
+                                                   .target_mac = target_mac,
+                                                   .target = wanted.v4()})
+          : wire::write_solicitation(out->octets, device_.mac, from.v6(), wanted.v6());
 }
 
 void Vhost::note_sent(const Transmit& sent, SendResult result) {

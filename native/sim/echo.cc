@@ -101,36 +101,4 @@ std::optional<Echo> parse_echo(std::span<const std::uint8_t> frame) {
   return echo;
 }
 
-namespace {
-
-std::optional<NeighbourAdvertisement> parse_neighbour(std::span<const std::uint8_t> frame,
-                                                      std::uint8_t message, std::uint8_t option) {
-  NeighbourAdvertisement out;
-  wire::Reader in(frame);
-  in.skip(12);
-  if (in.u16() != wire::kEtherTypeIpv6) return std::nullopt;
-  in.skip(6);
-  if (in.u8() != kIcmp6) return std::nullopt;
-  in.skip(33);
-  if (in.u8() != message) return std::nullopt;
-  in.skip(7);
-  in.copy(out.target.octets);
-  if (in.u8() != option || in.u8() != 1) return std::nullopt;
-  in.copy(out.mac.octets);
-  if (!in.ok()) return std::nullopt;
-  return out;
-}
-
-}  // namespace
-
-std::optional<NeighbourAdvertisement> parse_neighbour_advertisement(
-    std::span<const std::uint8_t> frame) {
-  return parse_neighbour(frame, 136, 2);
-}
-
-std::optional<NeighbourAdvertisement> parse_neighbour_solicitation(
-    std::span<const std::uint8_t> frame) {
-  return parse_neighbour(frame, 135, 1);
-}
-
 }  // namespace carp::sim

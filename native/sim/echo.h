@@ -24,15 +24,4 @@ std::vector<std::uint8_t> write_echo(const Echo& echo);
 // Nothing for any other frame.
 std::optional<Echo> parse_echo(std::span<const std::uint8_t> frame);
 
-// The target of a neighbour advertisement and the MAC that it names; nothing for other frames.
-struct NeighbourAdvertisement {
-  wire::Ipv6Address target;
-  wire::MacAddress mac;
-};
-std::optional<NeighbourAdvertisement> parse_neighbour_advertisement(
-    std::span<const std::uint8_t> frame);
-// The target of a neighbour solicitation and the MAC that asks.
-std::optional<NeighbourAdvertisement> parse_neighbour_solicitation(
-    std::span<const std::uint8_t> frame);
-
 }  // namespace carp::sim

@@ -159,6 +159,8 @@ class Network {
   PingResult ping_result(PingId ping) const;
   std::optional<wire::MacAddress> neighbour(ClientId client, const wire::IpAddress& address) const;
   void forget_neighbour(ClientId client, const wire::IpAddress& address);
+  // Solicited neighbour advertisements that reached the client.
+  std::uint64_t neighbour_answers(ClientId client) const { return clients_[client].answers6; }
   // ARP replies that reached the client.
   std::uint64_t arp_replies(ClientId client) const { return clients_[client].arp_replies; }
 
@@ -252,6 +254,7 @@ class Network {
     wire::IpAddress address;
     std::map<wire::IpAddress, wire::MacAddress> neighbours;
     std::uint64_t arp_replies = 0;
+    std::uint64_t answers6 = 0;
     wire::Prefix own;
     std::optional<wire::IpAddress> gateway;
     std::map<wire::IpAddress, Echo> waiting;  // by next hop: the newest answer to a ping
@@ -280,7 +283,7 @@ class Network {
   void arrive_at_client(Client& client, const Frame& frame);
   void answer_echo(const Port& port, const Echo& echo);
   void route_echo(const SimHost& host, core::CarpdevId from, const Echo& echo);
-  void answer_solicitation(const Port& port, const NeighbourAdvertisement& asked);
+  void answer_for_own_address(const Port& port, const Frame& frame);
   void deliver(HostId host, core::CarpdevId carpdev, const Frame& frame);
   core::LinkState link(HostId host, core::CarpdevId carpdev) const;
   void link_changed(HostId host, core::CarpdevId carpdev);

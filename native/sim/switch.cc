@@ -139,11 +139,8 @@ void Network::arrive_at_host(const Port& port, const Frame& frame) {
     answer_echo(port, *echo);
     return;
   }
-  if (const auto asked = parse_neighbour_solicitation(frame)) {
-    answer_solicitation(port, *asked);
-    return;
-  }
-  // What the engine's socket filter lets through: ARP and protocol 112.
+  answer_for_own_address(port, frame);
+  // What the engine's socket filters let through: ARP, neighbour discovery and protocol 112.
   const std::uint16_t type =
       frame.size() < wire::kEthernetHeader
           ? std::uint16_t{0}
@@ -152,7 +149,7 @@ void Network::arrive_at_host(const Port& port, const Frame& frame) {
     return frame.size() <= at || frame[at] == wire::kProtocolCarp;
   };
   const bool wanted = type == wire::kEtherTypeArp || (type == wire::kEtherTypeIpv4 && has(23)) ||
-                      (type == wire::kEtherTypeIpv6 && has(20));
+                      (type == wire::kEtherTypeIpv6 && (has(20) || wire::parse_neighbour(frame)));
   if (wanted) deliver(port.host, port.carpdev, frame);
 }
 
@@ -206,21 +203,39 @@ void Network::route_echo(const SimHost& host, core::CarpdevId from, const Echo& 
   }
 }
 
-// Neighbour solicitations for a VIP are the kernel's, whose interface has the virtual MAC.
-void Network::answer_solicitation(const Port& port, const NeighbourAdvertisement& asked) {
+// The kernel answers for the host's own addresses, from the physical MAC, whatever carpd does; and
+// for IPv6 VIPs that it holds itself (mac = "physical").
+void Network::answer_for_own_address(const Port& port, const Frame& frame) {
   const SimHost& h = *hosts_[port.host];
   if (!h.core || (h.paused && *h.paused == Pause::kMachine)) return;
-  for (std::size_t i = 0; i < h.vhosts.size(); ++i) {
-    const core::Vhost* v = h.core->vhost(static_cast<core::VhostId>(i));
-    if (v == nullptr || !h.vhosts[i].up || v->carpdev() != port.carpdev ||
-        !v->owns(wire::IpAddress::from(asked.target))) {
-      continue;
+  const CarpdevSpec& dev = h.carpdevs[port.carpdev];
+  const auto is_own = [&](const wire::IpAddress& asked) {
+    return std::any_of(dev.config.addresses.begin(), dev.config.addresses.end(),
+                       [&](const wire::Prefix& own) { return own.address == asked; });
+  };
+  const auto holds = [&](const wire::IpAddress& asked) {
+    for (std::size_t i = 0; i < h.vhosts.size(); ++i) {
+      const core::Vhost* v = h.core->vhost(static_cast<core::VhostId>(i));
+      if (v == nullptr || !h.vhosts[i].up || v->carpdev() != port.carpdev) continue;
+      if (v->config().mac == core::MacMode::kPhysical && v->owns(asked)) return true;
     }
-    Frame frame(wire::kNeighbourAdvertisementFrame);
-    wire::write_unsolicited_na(frame, v->mac(), asked.target, true);
-    std::copy(asked.mac.octets.begin(), asked.mac.octets.end(), frame.begin());
-    forward(h.carpdevs[port.carpdev].port, std::make_shared<const Frame>(std::move(frame)));
+    return false;
+  };
+  if (const auto arp = wire::parse_arp(frame)) {
+    if (arp->operation != wire::ArpOperation::kRequest || arp->is_gratuitous()) return;
+    if (!is_own(wire::IpAddress::from(arp->target))) return;
+    Frame answer(wire::kArpFrame);
+    wire::write_arp(answer, wire::reply_to(*arp, dev.config.mac));
+    forward(dev.port, std::make_shared<const Frame>(std::move(answer)));
+    return;
   }
+  const auto asked = wire::parse_neighbour(frame);
+  if (!asked || !asked->solicitation) return;
+  const auto target = wire::IpAddress::from(asked->target);
+  if (!is_own(target) && !holds(target)) return;
+  Frame answer(wire::kNeighbourAdvertisementFrame);
+  wire::write_neighbour_answer(answer, *asked, dev.config.mac, true);
+  forward(dev.port, std::make_shared<const Frame>(std::move(answer)));
 }
 
 // --- clients ---------------------------------------------------------------------------------
@@ -258,8 +273,11 @@ void Network::arrive_at_client(Client& client, const Frame& frame) {
     }
     return;
   }
-  if (const auto na = parse_neighbour_advertisement(frame)) {
-    learn(client, wire::IpAddress::from(na->target), na->mac);
+  const auto heard = wire::parse_neighbour(frame);
+  if (heard && !heard->solicitation && heard->link_layer &&
+      (heard->ethernet_destination == client.mac || is_group(heard->ethernet_destination))) {
+    if (heard->solicited) ++client.answers6;
+    learn(client, wire::IpAddress::from(heard->target), *heard->link_layer);
   }
 }
 
