@@ -16,9 +16,13 @@
             "type": "static_library",
             "sources": [
                 "native/wire/advertisement.cc",
+                "native/wire/balance.cc",
                 "native/wire/digest.cc",
                 "native/wire/neighbour.cc",
+                "native/core/group_takeover.cc",
                 "native/core/host.cc",
+                "native/core/host_demotion.cc",
+                "native/core/host_neighbours.cc",
                 "native/core/vhost.cc",
                 "native/core/vhost_judge.cc",
                 "native/core/vhost_output.cc"

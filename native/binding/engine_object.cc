@@ -98,6 +98,7 @@ Napi::Value EngineObject::demotion(const Napi::CallbackInfo& info) {
   command.sequence = info[0].ToNumber().Uint32Value();
   command.reason = engine::to_array<core::kReasonSize>(info[1].ToString().Utf8Value());
   command.level = info[2].ToNumber().Int32Value();
+  command.group = engine::to_array<16>(info[3].ToString().Utf8Value());
   return submit(info.Env(), std::move(command));
 }
 

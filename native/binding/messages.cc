@@ -30,8 +30,40 @@ engine::VhostSpec read_vhost(const Napi::Object& object) {
   config.key = m.key("key");
   config.vips = m.prefixes("addresses");
   for (const wire::Prefix& peer : m.prefixes("peers")) config.peers.push_back(peer.address);
+  config.group = engine::to_array<16>(m.text("group"));
+  config.balance_rank = static_cast<std::uint16_t>(m.number("balanceRank", 0, 65'535));
   config.counter = m.bigint("counter");
   return spec;
+}
+
+engine::LinkTrack read_track(const Napi::Object& object) {
+  Members m(object);
+  return {.reason = m.text("reason"),
+          .ifname = m.text("interface"),
+          .level = static_cast<std::int32_t>(m.number("level", 1, 255)),
+          .group = m.text("group")};
+}
+
+// Calls `read` for each object of the array `name`; false after having thrown a TypeError.
+template <typename F>
+bool each_object(const Napi::Object& parent, const char* name, F read) {
+  const Napi::Value value = parent.Get(name);
+  const Napi::Env env = parent.Env();
+  if (!value.IsArray()) {
+    Napi::TypeError::New(env, std::string(name) + " must be an array").ThrowAsJavaScriptException();
+    return false;
+  }
+  const auto array = value.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < array.Length() && !env.IsExceptionPending(); ++i) {
+    const Napi::Value element = array.Get(i);
+    if (!element.IsObject()) {
+      Napi::TypeError::New(env, std::string(name) + " must hold objects")
+          .ThrowAsJavaScriptException();
+      return false;
+    }
+    read(element.As<Napi::Object>());
+  }
+  return !env.IsExceptionPending();
 }
 
 Napi::Object fault_object(Napi::Env env, const engine::Fault& fault) {
@@ -120,6 +152,7 @@ Napi::Object event_object(Napi::Env env, const Message& message) {
       out.Set("reason", std::string(text_of(event.reason)));
       out.Set("level", event.level);
       out.Set("total", event.total);
+      out.Set("group", std::string(text_of(event.group)));
       break;
     case EventKind::kAlarm:
       out.Set("kind", "alarm");
@@ -152,6 +185,8 @@ Napi::Object to_object(Napi::Env env, const engine::VhostRecord& v) {
   out.Set("advbase", v.advbase_s);
   out.Set("advskew", v.advskew);
   out.Set("effectiveAdvskew", v.effective_advskew);
+  out.Set("group", std::string(text_of(v.group)));
+  out.Set("demotion", v.demotion);
   out.Set("since", to_value(env, v.since));
   out.Set("cause", name_of(env, core::kCauseNames, v.cause));
   out.Set("nextAdvertisementAt",
@@ -177,6 +212,7 @@ Napi::Object to_object(Napi::Env env, const engine::CarpdevRecord& port) {
   out.Set("present", port.link.present);
   out.Set("adminUp", port.link.admin_up);
   out.Set("carrier", port.link.carrier);
+  out.Set("upAt", port.has_up_at ? to_value(env, port.up_at) : Napi::Value(env.Null()));
   out.Set("mac", to_text(port.mac));
   Napi::Array addresses = Napi::Array::New(env, port.address_count);
   for (std::uint32_t i = 0; i < port.address_count; ++i) {
@@ -190,6 +226,39 @@ Napi::Object to_object(Napi::Env env, const engine::CarpdevRecord& port) {
   return out;
 }
 
+Napi::Object to_object(Napi::Env env, const engine::DemotionRecord& demotion) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("reason", std::string(text_of(demotion.reason)));
+  out.Set("level", demotion.level);
+  out.Set("since", to_value(env, demotion.since));
+  out.Set("groups", std::string(text_of(demotion.groups)));
+  return out;
+}
+
+Napi::Object to_object(Napi::Env env, const engine::BalanceRecord& balance) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("carpdev", std::string(text_of(balance.carpdev)));
+  out.Set("address", to_text(balance.vip));
+  out.Set("index", balance.index);
+  out.Set("members", balance.members);
+  out.Set("name", std::string(text_of(balance.name)));
+  out.Set("vhid", balance.vhid);
+  out.Set("requests", static_cast<double>(balance.requests));
+  out.Set("answers", static_cast<double>(balance.answers));
+  return out;
+}
+
+Napi::Object to_object(Napi::Env env, const engine::TrackRecord& track) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("reason", std::string(text_of(track.reason)));
+  out.Set("interface", std::string(text_of(track.ifname)));
+  out.Set("present", track.link.present);
+  out.Set("adminUp", track.link.admin_up);
+  out.Set("carrier", track.link.carrier);
+  out.Set("since", to_value(env, track.since));
+  return out;
+}
+
 std::optional<core::AdminAction> parse_action(const std::string& text) {
   if (text == "up") return core::AdminAction::kUp;
   if (text == "down") return core::AdminAction::kDown;
@@ -200,7 +269,7 @@ std::optional<core::AdminAction> parse_action(const std::string& text) {
 
 std::unique_ptr<engine::EngineConfig> read_config(const Napi::Value& value) {
   const Napi::Env env = value.Env();
-  if (!value.IsObject() || !value.As<Napi::Object>().Get("vhosts").IsArray()) {
+  if (!value.IsObject()) {
     Napi::TypeError::New(env, "an engine configuration is wanted").ThrowAsJavaScriptException();
     return nullptr;
   }
@@ -208,19 +277,23 @@ std::unique_ptr<engine::EngineConfig> read_config(const Napi::Value& value) {
   auto config = std::make_unique<engine::EngineConfig>();
   Members m(object);
   config->options.preempt = m.boolean("preempt");
+  config->options.arpbalance = m.boolean("arpbalance");
+  config->options.balance_hash = m.text("balanceHash") == "sender-mac"
+                                     ? core::BalanceHash::kSenderMac
+                                     : core::BalanceHash::kSourceIp;
+  config->options.fast_takeover = m.boolean("fastTakeover");
+  config->options.link_up_delay =
+      std::chrono::milliseconds{m.number("linkUpDelayMs", 0, 3'600'000)};
   config->options.ifdown_demotion = static_cast<std::int32_t>(m.number("ifdownDemotion", 0, 255));
   config->options.senderr_demotion = static_cast<std::int32_t>(m.number("senderrDemotion", 0, 255));
   config->options.handover_limit =
       std::chrono::milliseconds{m.number("handoverLimitMs", 0, 60'000)};
-  const auto vhosts = object.Get("vhosts").As<Napi::Array>();
-  for (std::uint32_t i = 0; i < vhosts.Length() && m.ok(); ++i) {
-    const Napi::Value vhost = vhosts.Get(i);
-    if (!vhost.IsObject()) {
-      Napi::TypeError::New(env, "vhosts must hold objects").ThrowAsJavaScriptException();
-      return nullptr;
-    }
-    config->vhosts.push_back(read_vhost(vhost.As<Napi::Object>()));
-  }
+  const bool read =
+      each_object(object, "vhosts",
+                  [&](const Napi::Object& o) { config->vhosts.push_back(read_vhost(o)); }) &&
+      each_object(object, "linkTracks",
+                  [&](const Napi::Object& o) { config->tracks.push_back(read_track(o)); });
+  if (!read) return nullptr;
   return config;
 }
 
@@ -251,15 +324,18 @@ Napi::Value to_value(Napi::Env env, const Message& message) {
       out.Set("type", "carpdev");
       out.Set("carpdev", to_object(env, message.port));
       break;
-    case MessageKind::kDemotion: {
+    case MessageKind::kDemotion:
       out.Set("type", "demotion");
-      Napi::Object demotion = Napi::Object::New(env);
-      demotion.Set("reason", std::string(text_of(message.demotion.reason)));
-      demotion.Set("level", message.demotion.level);
-      demotion.Set("since", to_value(env, message.demotion.since));
-      out.Set("demotion", demotion);
+      out.Set("demotion", to_object(env, message.demotion));
       break;
-    }
+    case MessageKind::kBalance:
+      out.Set("type", "balance");
+      out.Set("balance", to_object(env, message.balance));
+      break;
+    case MessageKind::kTrack:
+      out.Set("type", "track");
+      out.Set("track", to_object(env, message.track));
+      break;
     case MessageKind::kSnapshotEnd:
       out.Set("type", "end");
       out.Set("at", to_value(env, message.at));

@@ -23,6 +23,8 @@ Napi::Value to_value(Napi::Env env, const engine::Message& message);
 Napi::Object event_object(Napi::Env env, const engine::Message& message);
 Napi::Object to_object(Napi::Env env, const engine::VhostRecord& vhost);
 Napi::Object to_object(Napi::Env env, const engine::CarpdevRecord& carpdev);
+Napi::Object to_object(Napi::Env env, const engine::DemotionRecord& demotion);
+Napi::Object to_object(Napi::Env env, const engine::BalanceRecord& balance);
 
 // "up", "down", "master" or "backup"; nothing for anything else.
 std::optional<core::AdminAction> parse_action(const std::string& text);

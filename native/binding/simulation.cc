@@ -237,7 +237,8 @@ class SimulationObject : public Napi::ObjectWrap<SimulationObject> {
     return Napi::Boolean::New(env, done);
   }
 
-  // snapshot(host): {at, demotion, demotionReasons, vhosts, carpdevs}, null when it is off.
+  // snapshot(host): {at, demotion, demotionReasons, vhosts, carpdevs, balance}, null when it is
+  // off.
   Napi::Value snapshot(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const auto id = host(info);
@@ -260,11 +261,9 @@ class SimulationObject : public Napi::ObjectWrap<SimulationObject> {
     Napi::Array reasons = Napi::Array::New(env);
     std::uint32_t count = 0;
     for (const core::Demotion::Reason& reason : core->demotion_reasons()) {
-      Napi::Object o = Napi::Object::New(env);
-      o.Set("reason", std::string(reason.text()));
-      o.Set("level", reason.level);
-      o.Set("since", to_value(env, reason.since));
-      reasons.Set(count++, o);
+      engine::DemotionRecord record;
+      engine::fill(&record, *core, reason);
+      reasons.Set(count++, to_object(env, record));
     }
     Napi::Object out = Napi::Object::New(env);
     out.Set("at", to_value(env, network_.now()));
@@ -272,6 +271,22 @@ class SimulationObject : public Napi::ObjectWrap<SimulationObject> {
     out.Set("demotionReasons", reasons);
     out.Set("vhosts", vhosts);
     out.Set("carpdevs", carpdevs);
+    out.Set("balance", balance(env, *core, names));
+    return out;
+  }
+
+  static Napi::Array balance(Napi::Env env, const core::Host& core, const HostNames& names) {
+    Napi::Array out = Napi::Array::New(env);
+    std::uint32_t count = 0;
+    for (std::size_t dev = 0; dev < names.carpdevs.size(); ++dev) {
+      engine::BalanceRecord record;
+      record.carpdev = engine::to_array<16>(names.carpdevs[dev]);
+      for (std::size_t i = 0, at = 0;
+           engine::fill(&record, core, static_cast<core::CarpdevId>(dev), &at); at = ++i) {
+        record.name = engine::to_array<16>(names.vhosts[record.vhost]);
+        out.Set(count++, to_object(env, record));
+      }
+    }
     return out;
   }
 

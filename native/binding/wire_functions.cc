@@ -2,6 +2,7 @@
 
 #include "binding/convert.h"
 #include "wire/advertisement.h"
+#include "wire/balance.h"
 
 namespace carp::binding {
 
@@ -130,12 +131,36 @@ Napi::Value build_advertisement(const Napi::CallbackInfo& info) {
   return octets(info.Env(), std::span(frame).first(wire::kEthernetHeader + length));
 }
 
+// balanceIndex({hash, client, members, key}): hash "source-ip" takes an address of either family,
+// "sender-mac" a MAC.
+Napi::Value balance_index(const Napi::CallbackInfo& info) {
+  const auto object = object_argument(info);
+  if (!object) return info.Env().Undefined();
+  Members m(*object);
+  const auto n = static_cast<std::uint32_t>(m.number("members", 1, 255));
+  std::uint32_t index = 0;
+  if (m.text("hash") == "sender-mac") {
+    const wire::KeyedHash hash(m.key("key"));
+    const wire::MacAddress client = m.mac("client");
+    if (m.ok()) index = hash.index(client, n);
+  } else {
+    const wire::IpAddress client = m.address("client");
+    if (m.ok()) {
+      index = client.family == wire::Family::kIpv4 ? wire::balance_index(client.v4(), n)
+                                                   : wire::balance_index(client.v6(), n);
+    }
+  }
+  if (!m.ok()) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), index);
+}
+
 }  // namespace
 
 void define_wire_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("parseAdvertisement", Napi::Function::New<parse_advertisement>(env));
   exports.Set("signAdvertisement", Napi::Function::New<sign_advertisement>(env));
   exports.Set("verifyDigest", Napi::Function::New<verify_digest>(env));
+  exports.Set("balanceIndex", Napi::Function::New<balance_index>(env));
   exports.Set("buildAdvertisement", Napi::Function::New<build_advertisement>(env));
 }
 

@@ -110,7 +110,8 @@ void Loop::run() {
 void Loop::take_frames(std::span<const sys::Ready> ready) {
   drained_ = true;
   for (const sys::Ready& r : ready) {
-    if (r.tag == kUnicastArp) take_unicast_arp();
+    if (r.tag == kUnicastArp) take_unicast(unicast_arp_);
+    if (r.tag == kUnicastNeighbour) take_unicast(unicast_neighbour_);
     if (r.tag < kPorts) continue;
     take_port_frames((r.tag - kPorts) / 4, static_cast<PortSocket>((r.tag - kPorts) % 4));
   }
@@ -135,8 +136,8 @@ void Loop::take_port_frames(std::size_t index, PortSocket which) {
   drained_ = false;
 }
 
-void Loop::take_unicast_arp() {
-  const sys::ReceiveResult result = unicast_arp_.recv_batch();
+void Loop::take_unicast(sys::PacketSocket& socket) {
+  const sys::ReceiveResult result = socket.recv_batch();
   for (const sys::Received& received : result.frames) {
     for (const std::unique_ptr<Slot>& slot : slots_) {
       // The carpdev's own socket has seen what did not come through a macvlan.
@@ -174,8 +175,12 @@ void Loop::take_commands() {
 
 void Loop::take_timers() {
   now_ = sys::monotonic_now();
+  tracks_.handle_timeout(now_);
   const std::optional<core::Instant> due = host_.poll_timeout();
-  if (!due || *due > now_) return;
+  if (!due || *due > now_) {
+    flush();
+    return;
+  }
   if (now_ - woke_at_ > kTurnLong) {
     // The thread stood still since it looked (stopped, or waiting for the kernel in a request):
     // what arrived meanwhile comes before what follows from silence.
@@ -191,6 +196,8 @@ void Loop::take_timers() {
 
 std::optional<core::Instant> Loop::next_deadline() const {
   std::optional<core::Instant> next = host_.poll_timeout();
+  const std::optional<core::Instant> track = tracks_.deadline();
+  if (track && (!next || *track < *next)) next = track;
   for (const std::unique_ptr<Slot>& slot : slots_) {
     if (!slot || slot->made || slot->removing) continue;
     if (ports_[slot->port]->ifindex() == 0) continue;
@@ -205,6 +212,8 @@ std::optional<core::Instant> Loop::next_deadline() const {
 void Loop::flush() {
   core::InterfaceChange change;
   while (host_.poll_interface(&change)) switch_interface(change);
+  core::CarpdevId carpdev = 0;
+  while (host_.poll_filter(&carpdev)) rebuild_filters(carpdev);
   core::Transmit frame;
   while (host_.poll_transmit(&frame)) transmit(frame);
   core::Event event;

@@ -16,6 +16,7 @@
 
 #include "core/host.h"
 #include "engine/lateness.h"
+#include "engine/link_tracks.h"
 #include "engine/link_worker.h"
 #include "engine/messages.h"
 #include "engine/port.h"
@@ -32,8 +33,16 @@
 
 namespace carp::engine {
 
-// What the poller calls its descriptors. A port has four numbers, of which PortSocket uses three.
-enum Tag : std::uint64_t { kWakeup, kTimer, kMonitor, kJanitor, kUnicastArp, kPorts = 16 };
+// What the poller calls its descriptors. A port has four numbers: PortSocket.
+enum Tag : std::uint64_t {
+  kWakeup,
+  kTimer,
+  kMonitor,
+  kJanitor,
+  kUnicastArp,
+  kUnicastNeighbour,
+  kPorts = 16,
+};
 
 struct StartOptions {
   std::string janitor;         // path of carp-janitor
@@ -85,7 +94,7 @@ class Loop {
   // loop.cc: the turn
   void take_frames(std::span<const sys::Ready> ready);
   void take_port_frames(std::size_t port, PortSocket which);
-  void take_unicast_arp();
+  void take_unicast(sys::PacketSocket& socket);
   void take_links();
   void take_commands();
   void take_timers();
@@ -104,7 +113,8 @@ class Loop {
   void make_one_interface();
   void make_interface(core::VhostId id);
   void forget_interface(int ifindex);
-  void rebuild_arp(std::size_t port);
+  void rebuild_filters(core::CarpdevId carpdev);
+  void want_unicast_neighbours();
   void switch_interface(const core::InterfaceChange& change);
   void release(core::VhostId id);
   void remove_interface(Slot& slot);
@@ -118,6 +128,7 @@ class Loop {
   void configure(Command& command);
   void apply_configuration();
   void admin(const Command& command);
+  core::DemotionResult demote(std::string_view reason, std::int32_t level, std::string_view group);
   void settle();
   void done(std::uint32_t sequence, std::string_view code, std::string_view target);
   void report(std::string_view code, const sys::Status& status);
@@ -126,6 +137,7 @@ class Loop {
   void post_event(const core::Event& event);
   void continue_snapshot();
   void fill(CarpdevRecord* record, Port& port) const;
+  bool fill_balance(std::size_t i, BalanceRecord* record) const;
   void finish();
 
   Channel* channel_;
@@ -142,12 +154,17 @@ class Loop {
   std::optional<sys::SysctlKeeper> sysctls_;
   LinkWorker links_;
   sys::PacketSocket sender_;
-  sys::PacketSocket unicast_arp_;  // requests sent to a virtual MAC arrive on the macvlan
+  // Questions sent to a virtual MAC arrive on the macvlan.
+  sys::PacketSocket unicast_arp_;
+  sys::PacketSocket unicast_neighbour_;  // open as soon as there is an IPv6 VIP
 
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<std::unique_ptr<Slot>> slots_;  // by VhostId
   std::vector<sys::AddressInfo> addresses_;   // of all interfaces, as netlink told
   bool drained_ = true;
+  LinkTracks tracks_{[this](const LinkTrack& track, std::int32_t level) {
+    demote(track.reason, level, track.group);
+  }};
 
   std::unique_ptr<EngineConfig> pending_config_;  // not all of it could be applied yet
   std::uint32_t pending_sequence_ = 0;

@@ -15,7 +15,8 @@ constexpr std::size_t kReservedForAnswers = 128;
 
 bool same(const core::VhostConfig& a, const core::VhostConfig& b) {
   return a.advbase_s == b.advbase_s && a.advskew == b.advskew && a.enabled == b.enabled &&
-         a.profile == b.profile && a.key == b.key && a.vips == b.vips && a.peers == b.peers;
+         a.profile == b.profile && a.key == b.key && a.vips == b.vips && a.peers == b.peers &&
+         a.group == b.group && a.balance_rank == b.balance_rank;
 }
 
 }  // namespace
@@ -30,8 +31,18 @@ void Loop::handle(Command& command) {
       break;
     case CommandKind::kDemotion: {
       const std::string_view reason(command.reason.data());
-      const bool fits = host_.handle_demotion(now_, reason, command.level);
-      done(command.sequence, fits ? "" : "TOO_MANY_REASONS", reason);
+      const std::string_view group(command.group.data());
+      switch (demote(reason, command.level, group)) {
+        case core::DemotionResult::kOk:
+          done(command.sequence, "", reason);
+          break;
+        case core::DemotionResult::kTooManyReasons:
+          done(command.sequence, "TOO_MANY_REASONS", reason);
+          break;
+        case core::DemotionResult::kNoSuchGroup:
+          done(command.sequence, "NO_SUCH_GROUP", group);
+          break;
+      }
       break;
     }
     case CommandKind::kSnapshot:
@@ -63,7 +74,20 @@ void Loop::configure(Command& command) {
     pending_config_->options.router = false;  // no IPv6 here
   }
   host_.configure_options(now_, pending_config_->options);
+  std::vector<LinkTrack> tracks = std::move(pending_config_->tracks);
+  const core::Duration up_delay = pending_config_->options.link_up_delay;
   apply_configuration();
+  std::vector<sys::LinkInfo> links;
+  if (!tracks.empty()) {
+    const sys::Status status = netlink_.list_links(&links);
+    if (!status.ok()) report("NETLINK_FAILED", status);
+  }
+  tracks_.configure(now_, std::move(tracks), up_delay, links);
+}
+
+core::DemotionResult Loop::demote(std::string_view reason, std::int32_t level,
+                                  std::string_view group) {
+  return host_.handle_demotion(now_, reason, level, group);
 }
 
 // Does what can be done now; run again each turn until nothing is left. A vhid that moves (other
@@ -134,12 +158,12 @@ void Loop::apply_configuration() {
       const sys::Status status = ports_[existing->port]->want_routed();
       if (!status.ok()) report("CARPDEV_FAILED", status);
     }
-    rebuild_arp(existing->port);
     refresh_addresses(existing->port);
   }
   const bool removing = std::any_of(slots_.begin(), slots_.end(),
                                     [](const auto& slot) { return slot && slot->removing; });
   if (!complete || removing) return;
+  tracks_.reassert();  // a group may have come with a vhid that had to wait
   done(pending_sequence_, "", "");
   pending_config_.reset();
 }
@@ -291,7 +315,12 @@ void Loop::continue_snapshot() {
       fill(&message.port, *ports_[i]);
     } else if ((i -= ports) < reasons.size()) {
       message.kind = MessageKind::kDemotion;
-      message.demotion = {reasons[i].name, reasons[i].level, reasons[i].since};
+      engine::fill(&message.demotion, host_, reasons[i]);
+    } else if ((i -= reasons.size()) < tracks_.size()) {
+      message.kind = MessageKind::kTrack;
+      tracks_.fill(&message.track, i);
+    } else if ((i -= tracks_.size()), fill_balance(i, &message.balance)) {
+      message.kind = MessageKind::kBalance;
     } else {
       message.kind = MessageKind::kSnapshotEnd;
       message.end = {.demotion = host_.demotion_total(),
@@ -311,11 +340,25 @@ void Loop::continue_snapshot() {
   }
 }
 
+// The i-th member of all groups of vhids that share a VIP.
+bool Loop::fill_balance(std::size_t i, BalanceRecord* record) const {
+  for (const std::unique_ptr<Port>& port : ports_) {
+    if (!port || !engine::fill(record, host_, port->id(), &i)) continue;
+    record->carpdev = to_array<16>(port->name());
+    if (slots_[record->vhost]) record->name = slots_[record->vhost]->name;
+    return true;
+  }
+  return false;
+}
+
 void Loop::fill(CarpdevRecord* record, Port& port) const {
   port.count_drops();
   record->name = to_array<16>(port.name());
   record->ifindex = port.ifindex();
   record->link = port.link();
+  const std::optional<core::Instant> up_at = host_.link_up_at(port.id());
+  record->has_up_at = up_at.has_value();
+  record->up_at = up_at.value_or(core::Instant{});
   record->mac = port.config().mac;
   const std::vector<wire::Prefix>& addresses = port.config().addresses;
   const std::size_t n = std::min(addresses.size(), record->addresses.size());

@@ -1,7 +1,11 @@
 // Ports and virtual interfaces of the engine: what follows from netlink and from state changes.
+#include <linux/if_ether.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "engine/loop.h"
+#include "sys/bpf.h"
 #include "sys/clock.h"
 
 namespace carp::engine {
@@ -21,7 +25,11 @@ std::size_t Loop::port_of(const std::string& name) {
   if (id >= ports_.size()) ports_.resize(id + 1U);
   ports_[id] = std::make_unique<Port>(name, id);
   sys::LinkInfo link;
-  if (netlink_.find_link(name, &link).ok()) open_port(id, link);
+  if (netlink_.find_link(name, &link).ok()) {
+    open_port(id, link);
+  } else {
+    host_.handle_link(now_, id, {});
+  }
   return id;
 }
 
@@ -29,7 +37,6 @@ void Loop::open_port(std::size_t index, const sys::LinkInfo& link) {
   Port& port = *ports_[index];
   const sys::Status status = port.open(link, poller_, kPorts + index * 4);
   if (!status.ok()) report("CARPDEV_FAILED", status);
-  rebuild_arp(index);
   refresh_addresses(index);
   host_.handle_link(now_, port.id(), port.link());
 }
@@ -52,6 +59,7 @@ void Loop::close_port(std::size_t index) {
 
 void Loop::note_link(const sys::LinkInfo& link, bool removed) {
   if (removed) forget_interface(link.ifindex);
+  tracks_.note_link(now_, link, removed);
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     if (!ports_[i]) continue;
     Port& port = *ports_[i];
@@ -104,6 +112,7 @@ void Loop::resynchronise() {
     if (ports_[i] && ports_[i]->ifindex() != 0 && !exists(ports_[i]->ifindex())) close_port(i);
   }
   for (const sys::LinkInfo& link : links) note_link(link, false);
+  tracks_.resynchronise(now_, links);
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     if (ports_[i]) refresh_addresses(i);
   }
@@ -207,15 +216,48 @@ void Loop::switch_interface(const core::InterfaceChange& change) {
   if (change.up) host_.handle_interface_failure(now_, change.vhost);
 }
 
-void Loop::rebuild_arp(std::size_t index) {
-  std::vector<wire::Ipv4Address> vips;
-  for (const std::unique_ptr<Slot>& slot : slots_) {
-    if (!slot || slot->port != index) continue;
-    for (const wire::Prefix& vip : slot->spec.config.vips) {
-      if (vip.address.family == wire::Family::kIpv4) vips.push_back(vip.address.v4());
+// The filters know what the core knows: who of this host answers. Replaced in one step, so there is
+// no moment without a filter; the core checks what was queued before.
+void Loop::rebuild_filters(core::CarpdevId carpdev) {
+  if (carpdev >= ports_.size() || !ports_[carpdev]) return;
+  sys::ArpInterest arp;
+  sys::NeighbourInterest neighbours;
+  for (const core::VipOwners& owners : host_.vips(carpdev)) {
+    const bool balanced = host_.is_balanced(owners);
+    const auto n = static_cast<std::uint32_t>(owners.members.size());
+    if (owners.address.family == wire::Family::kIpv4) {
+      const wire::Ipv4Address vip = owners.address.v4();
+      arp.vips.push_back(vip);
+      // The keyed hash is the core's alone.
+      if (balanced && host_.balance_hash() == core::BalanceHash::kSourceIp) {
+        arp.shared.push_back({vip, n, host_.mastered(owners)});
+      }
+      continue;
+    }
+    const core::Vhost* first = host_.vhost(owners.members.front().vhost);
+    if (first->config().mac != core::MacMode::kVirtual) continue;  // the kernel answers
+    const wire::Ipv6Address vip = owners.address.v6();
+    neighbours.vips.push_back(vip);
+    if (balanced) neighbours.shared.push_back({vip, n, host_.mastered(owners)});
+  }
+  Port& port = *ports_[carpdev];
+  for (const wire::Prefix& own : port.config().addresses) {
+    if (own.address.family == wire::Family::kIpv4) {
+      arp.own.push_back(own.address.v4());
+    } else {
+      neighbours.own.push_back(own.address.v6());
     }
   }
-  const sys::Status status = ports_[index]->set_vips(vips);
+  if (!neighbours.vips.empty()) want_unicast_neighbours();
+  const sys::Status status = port.set_interest(std::move(arp), std::move(neighbours));
+  if (!status.ok()) report("CARPDEV_FAILED", status);
+}
+
+void Loop::want_unicast_neighbours() {
+  if (unicast_neighbour_.is_open()) return;
+  const sys::BpfProgram program = sys::build_any_neighbour_filter(sys::ArpDelivery::kUnicastOnly);
+  sys::Status status = unicast_neighbour_.open(ETH_P_IPV6, 0, program);
+  if (status.ok()) status = poller_.add(unicast_neighbour_.fd(), kUnicastNeighbour);
   if (!status.ok()) report("CARPDEV_FAILED", status);
 }
 
@@ -223,7 +265,6 @@ void Loop::release(core::VhostId id) {
   const std::size_t index = slots_[id]->port;
   remove_interface(*slots_[id]);
   slots_[id].reset();
-  rebuild_arp(index);
   const auto uses = [index](const std::unique_ptr<Slot>& slot) {
     return slot && slot->port == index;
   };

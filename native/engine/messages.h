@@ -36,9 +36,18 @@ struct VhostSpec {
   core::VhostConfig config;
 };
 
+// An interface without vhids whose link demotes the host (an uplink).
+struct LinkTrack {
+  std::string reason;  // "track:uplink"
+  std::string ifname;  // it may be missing, which counts as down
+  std::int32_t level = 0;
+  std::string group;  // empty: every vhid
+};
+
 struct EngineConfig {
   core::HostOptions options;
   std::vector<VhostSpec> vhosts;
+  std::vector<LinkTrack> tracks;
 };
 
 enum class CommandKind : std::uint8_t { kConfigure, kAdmin, kDemotion, kSnapshot, kStop };
@@ -51,6 +60,7 @@ struct Command {
   core::AdminAction action = core::AdminAction::kUp;  // kAdmin
   core::ReasonName reason{};                          // kDemotion
   std::int32_t level = 0;                             // kDemotion
+  core::GroupName group{};                            // kDemotion; empty: every group
 };
 
 // --- engine -> JavaScript --------------------------------------------------------------------
@@ -73,6 +83,8 @@ struct VhostRecord {
   std::uint8_t advskew = 0;
   std::uint8_t effective_advskew = 0;
   core::Cause cause = core::Cause::kNone;
+  core::GroupName group{};
+  std::int32_t demotion = 0;  // the sum that holds for its group, not clamped
   core::Instant since;
   bool has_next = false;
   core::Instant next_advertisement;
@@ -92,6 +104,8 @@ struct CarpdevRecord {
   IfName name{};
   std::int32_t ifindex = 0;
   core::LinkState link;
+  bool has_up_at = false;  // the link is up and waits for link_up_delay
+  core::Instant up_at;
   wire::MacAddress mac;
   std::uint8_t address_count = 0;
   std::array<wire::Prefix, 16> addresses{};  // the first ones
@@ -102,6 +116,29 @@ struct CarpdevRecord {
 struct DemotionRecord {
   core::ReasonName reason{};
   std::int32_t level = 0;
+  core::Instant since;
+  Text groups{};  // names with ", " between; empty: every group
+};
+
+// One member of a group of vhids that share a VIP. Members come one after the other, by index.
+struct BalanceRecord {
+  IfName carpdev{};
+  wire::IpAddress vip;
+  std::uint32_t index = 0;
+  std::uint32_t members = 0;
+  core::VhostId vhost = core::kNoVhost;
+  IfName name{};
+  std::uint8_t vhid = 0;
+  // Questions that selected this index and reached the core: where this host is not MASTER of the
+  // index the kernel drops them unseen.
+  std::uint64_t requests = 0;
+  std::uint64_t answers = 0;
+};
+
+struct TrackRecord {
+  core::ReasonName reason{};
+  IfName ifname{};
+  core::LinkState link;
   core::Instant since;
 };
 
@@ -125,6 +162,8 @@ enum class MessageKind : std::uint8_t {
   kVhost,
   kCarpdev,
   kDemotion,
+  kBalance,
+  kTrack,
   kSnapshotEnd,
   kStopped,
 };
@@ -140,6 +179,8 @@ struct Message {
   VhostRecord vhost;
   CarpdevRecord port;
   DemotionRecord demotion;
+  BalanceRecord balance;
+  TrackRecord track;
   SnapshotEnd end;
 };
 

@@ -9,6 +9,7 @@
 
 #include "core/config.h"
 #include "core/event.h"
+#include "sys/bpf.h"
 #include "sys/membership.h"
 #include "sys/netlink_client.h"
 #include "sys/packet_socket.h"
@@ -20,7 +21,7 @@
 namespace carp::engine {
 
 // Which socket of which port is readable: the poller's tag is port * 4 + one of these.
-enum class PortSocket : std::uint8_t { kAdvert4, kAdvert6, kArp };
+enum class PortSocket : std::uint8_t { kAdvert4, kAdvert6, kArp, kNeighbour };
 
 class Port {
  public:
@@ -48,7 +49,8 @@ class Port {
 
   // Needed as soon as one vhid has unicast peers.
   sys::Status want_routed();
-  sys::Status set_vips(std::span<const wire::Ipv4Address> vips);
+  // Which questions the kernel shall let through.
+  sys::Status set_interest(sys::ArpInterest arp, sys::NeighbourInterest neighbours);
 
   sys::PacketSocket& socket(PortSocket which);
   sys::RoutedSocket& routed() { return routed_; }
@@ -60,10 +62,12 @@ class Port {
   int ifindex_ = 0;
   core::LinkState link_;
   core::CarpdevConfig config_;
-  std::vector<wire::Ipv4Address> vips_;
+  sys::ArpInterest arp_interest_;
+  sys::NeighbourInterest neighbour_interest_;
   sys::PacketSocket advert4_;
   sys::PacketSocket advert6_;
   sys::PacketSocket arp_;
+  sys::PacketSocket neighbour_;
   sys::RoutedSocket routed_;
   bool routed_wanted_ = false;
   sys::Membership membership_;

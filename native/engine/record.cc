@@ -11,6 +11,8 @@ void fill(VhostRecord* record, const core::Vhost& vhost) {
   record->advskew = vhost.config().advskew;
   record->effective_advskew = vhost.effective_advskew();
   record->cause = vhost.cause();
+  record->group = vhost.config().group;
+  record->demotion = vhost.demotion();
   record->since = vhost.since();
   if (vhost.advertisement_at()) {
     record->has_next = true;
@@ -34,6 +36,33 @@ void fill(VhostRecord* record, const core::Vhost& vhost) {
   record->mac = vhost.mac();
   record->source4 = vhost.source(wire::Family::kIpv4);
   record->source6 = vhost.source(wire::Family::kIpv6);
+}
+
+void fill(DemotionRecord* record, const core::Host& host, const core::Demotion::Reason& reason) {
+  record->reason = reason.name;
+  record->level = reason.level;
+  record->since = reason.since;
+  (void)host.group_names(reason.groups, record->groups);
+}
+
+bool fill(BalanceRecord* record, const core::Host& host, core::CarpdevId carpdev, std::size_t* i) {
+  for (const core::VipOwners& owners : host.vips(carpdev)) {
+    if (!host.is_balanced(owners)) continue;
+    if (*i >= owners.members.size()) {
+      *i -= owners.members.size();
+      continue;
+    }
+    const core::VipOwners::Member& member = owners.members[*i];
+    record->vip = owners.address;
+    record->index = static_cast<std::uint32_t>(*i);
+    record->members = static_cast<std::uint32_t>(owners.members.size());
+    record->vhost = member.vhost;
+    record->vhid = member.vhid;
+    record->requests = member.requests;
+    record->answers = member.answers;
+    return true;
+  }
+  return false;
 }
 
 }  // namespace carp::engine

@@ -5,7 +5,7 @@
  * names of both. Instants are microseconds of CLOCK_MONOTONIC, which is what
  * `process.hrtime.bigint() / 1000n` counts too.
  */
-import type {MacMode, Profile, Vip} from "./config.ts";
+import type {BalanceHash, MacMode, Profile, Vip} from "./config.ts";
 
 export const vhostStates = ["INIT", "BACKUP", "MASTER"] as const;
 export type VhostState = (typeof vhostStates)[number];
@@ -31,6 +31,7 @@ export const causes = [
     "no address configured",
     "configuration removed",
     "virtual interface failed",
+    "its master failed with its group",
 ] as const;
 export type Cause = (typeof causes)[number];
 
@@ -48,16 +49,37 @@ export interface EngineVhost {
     readonly mac: MacMode;
     readonly profile: Profile;
     readonly enabled: boolean;
+    /** The interface group that it fails over and is demoted with, 1..15 octets. */
+    readonly group: string;
+    /** 0..65535: where it stands among the vhids that share a VIP; equal ranks go by vhid. */
+    readonly balanceRank: number;
     /** Used when the vhid is new: the first advertisement carries a value above this. */
     readonly counter: bigint;
 }
 
+/** An interface without vhids whose link demotes the host while it is down or missing. */
+export interface EngineLinkTrack {
+    /** "track:NAME", at most 31 octets. */
+    readonly reason: string;
+    readonly interface: string;
+    /** 1..255 */
+    readonly level: number;
+    /** The group that it demotes, "" for all. */
+    readonly group: string;
+}
+
 export interface EngineConfig {
     readonly preempt: boolean;
+    readonly arpbalance: boolean;
+    readonly balanceHash: BalanceHash;
+    readonly fastTakeover: boolean;
+    /** A link that came back is used after this time, 0..3600000 milliseconds. */
+    readonly linkUpDelayMs: number;
     readonly ifdownDemotion: number;
     readonly senderrDemotion: number;
     readonly handoverLimitMs: number;
     readonly vhosts: readonly EngineVhost[];
+    readonly linkTracks: readonly EngineLinkTrack[];
 }
 
 export interface EngineStartOptions {
@@ -111,6 +133,8 @@ export type EngineEvent =
           readonly level: number;
           /** Sum over all reasons, not clamped. */
           readonly total: number;
+          /** The one group that the reason holds for, "" for all or several. */
+          readonly group: string;
       }
     | {
           /** Something wrong on the segment; at most one per kind, vhid and 10 s. */
@@ -176,6 +200,9 @@ export interface VhostSnapshot {
     readonly advbase: number;
     readonly advskew: number;
     readonly effectiveAdvskew: number;
+    readonly group: string;
+    /** The sum of demotion that holds for its group, not clamped. */
+    readonly demotion: number;
     readonly since: bigint;
     readonly cause: Cause;
     readonly nextAdvertisementAt: bigint | null;
@@ -198,6 +225,8 @@ export interface CarpdevSnapshot {
     readonly present: boolean;
     readonly adminUp: boolean;
     readonly carrier: boolean;
+    /** When the link, which is up again, is used (linkUpDelayMs); null: it is, or it is down. */
+    readonly upAt: bigint | null;
     readonly mac: string;
     readonly addresses: readonly string[];
     readonly counters: Readonly<Record<string, number>>;
@@ -206,6 +235,34 @@ export interface CarpdevSnapshot {
 export interface DemotionSnapshot {
     readonly reason: string;
     readonly level: number;
+    readonly since: bigint;
+    /** The groups that it holds for, ", " between; "" for every group. */
+    readonly groups: string;
+}
+
+/** One member of the vhids that share a VIP. */
+export interface BalanceSnapshot {
+    readonly carpdev: string;
+    /** The shared address without prefix. */
+    readonly address: string;
+    /** 0..members-1 */
+    readonly index: number;
+    readonly members: number;
+    readonly name: string;
+    readonly vhid: number;
+    /** Questions for this index that reached the engine; for an index that is not mastered here the
+     * kernel drops them unseen. */
+    readonly requests: number;
+    readonly answers: number;
+}
+
+/** A tracked interface. */
+export interface LinkTrackSnapshot {
+    readonly reason: string;
+    readonly interface: string;
+    readonly present: boolean;
+    readonly adminUp: boolean;
+    readonly carrier: boolean;
     readonly since: bigint;
 }
 
@@ -228,6 +285,8 @@ export interface EngineSnapshot {
     readonly demotionReasons: readonly DemotionSnapshot[];
     readonly vhosts: readonly VhostSnapshot[];
     readonly carpdevs: readonly CarpdevSnapshot[];
+    readonly balance: readonly BalanceSnapshot[];
+    readonly linkTracks: readonly LinkTrackSnapshot[];
     readonly scheduling: SchedulingSnapshot;
 }
 
@@ -254,8 +313,11 @@ export interface Engine {
     configure(config: EngineConfig): Promise<void>;
     /** "down" and "backup" resolve when the address has been let go (EngineConfig.handoverLimitMs). */
     admin(name: string, action: AdminAction): Promise<void>;
-    /** Sets (level != 0) or clears (level 0) one reason of demotion. -255..255 */
-    setDemotion(reason: string, level: number): Promise<void>;
+    /**
+     * Sets (level != 0) or clears (level 0) one reason of demotion, -255..255, for the vhids of
+     * `group` or, with "", for all.
+     */
+    setDemotion(reason: string, level: number, group: string): Promise<void>;
     snapshot(): Promise<EngineSnapshot>;
     /** Hands over every MASTER, removes interfaces, restores sysctls, joins the thread. */
     stop(): Promise<void>;

@@ -132,6 +132,16 @@ interface NativeAddon {
     signAdvertisement(input: DigestInput & {form: AdvertisementInput["form"]}): Uint8Array;
     verifyDigest(input: DigestInput & {digest: Uint8Array}): boolean;
     buildAdvertisement(input: AdvertisementInput): Uint8Array;
+    balanceIndex(input: BalanceIndexInput): number;
+}
+
+/** Which of `members` answers `client`: an IPv4 or IPv6 address, or with "sender-mac" a MAC. */
+export interface BalanceIndexInput {
+    readonly hash: "source-ip" | "sender-mac";
+    readonly client: string;
+    readonly members: number;
+    /** The password that the members share; means something with "sender-mac". */
+    readonly key: Uint8Array;
 }
 
 export interface Addon {
@@ -154,6 +164,8 @@ export interface Addon {
     verifyDigest(input: DigestInput & {digest: Uint8Array}): boolean;
     /** A whole Ethernet frame to the multicast group. */
     buildAdvertisement(input: AdvertisementInput): Uint8Array;
+    /** The engine's own choice among vhids that share a VIP (native/wire/balance.h). */
+    balanceIndex(input: BalanceIndexInput): number;
 }
 
 /** A refused system call as an Error that carries what node's own errors carry. */
@@ -233,6 +245,7 @@ export function loadAddon(): Addon {
         signAdvertisement: (input) => native.signAdvertisement(input),
         verifyDigest: (input) => native.verifyDigest(input),
         buildAdvertisement: (input) => native.buildAdvertisement(input),
+        balanceIndex: (input) => native.balanceIndex(input),
     };
 }
 

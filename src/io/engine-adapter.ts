@@ -8,6 +8,7 @@
 import type {Vip} from "../core/config.ts";
 import {
     type AdminAction,
+    type BalanceSnapshot,
     type CarpdevSnapshot,
     type DemotionSnapshot,
     type Engine,
@@ -17,6 +18,7 @@ import {
     type EngineSnapshot,
     type EngineStartOptions,
     type EngineVhost,
+    type LinkTrackSnapshot,
     type SchedulingSnapshot,
     type VhostSnapshot,
 } from "../core/engine.ts";
@@ -46,6 +48,8 @@ type NativeMessage =
     | {readonly type: "vhost"; readonly sequence: number; readonly vhost: NativeVhost}
     | {readonly type: "carpdev"; readonly sequence: number; readonly carpdev: CarpdevSnapshot}
     | {readonly type: "demotion"; readonly sequence: number; readonly demotion: DemotionSnapshot}
+    | {readonly type: "balance"; readonly sequence: number; readonly balance: BalanceSnapshot}
+    | {readonly type: "track"; readonly sequence: number; readonly track: LinkTrackSnapshot}
     | {
           readonly type: "end";
           readonly sequence: number;
@@ -66,7 +70,7 @@ export interface NativeEngine {
         config: Omit<EngineConfig, "vhosts"> & {readonly vhosts: readonly NativeVhostConfig[]},
     ): boolean;
     admin(sequence: number, name: string, action: AdminAction): boolean;
-    demotion(sequence: number, reason: string, level: number): boolean;
+    demotion(sequence: number, reason: string, level: number, group: string): boolean;
     snapshot(sequence: number): boolean;
     stop(): boolean;
     drain(): NativeMessage[];
@@ -82,6 +86,7 @@ const messages: Readonly<Record<string, string>> = {
     NOT_FOUND: "there is no carp interface of this name",
     IN_INIT: "the carp interface is in INIT: it is down, or its carpdev is",
     TOO_MANY_REASONS: "there are too many reasons of demotion",
+    NO_SUCH_GROUP: "no carp interface is in this group",
     SUPERSEDED: "a later configuration came before this one was applied",
     BUSY: "the engine is busy with another snapshot",
     ENGINE_QUEUE_FULL: "the engine takes no more commands",
@@ -109,6 +114,8 @@ export class EngineAdapter implements Engine {
     #vhosts: NativeVhost[] = [];
     #carpdevs: CarpdevSnapshot[] = [];
     #demotions: DemotionSnapshot[] = [];
+    #balance: BalanceSnapshot[] = [];
+    #linkTracks: LinkTrackSnapshot[] = [];
     #finished: EngineSnapshot | null = null;
 
     constructor(native: NativeEngine) {
@@ -134,8 +141,10 @@ export class EngineAdapter implements Engine {
         return this.#command(action, name, (n) => this.#native.admin(n, name, action));
     }
 
-    setDemotion(reason: string, level: number): Promise<void> {
-        return this.#command("demote", reason, (n) => this.#native.demotion(n, reason, level));
+    setDemotion(reason: string, level: number, group: string): Promise<void> {
+        return this.#command("demote", reason, (n) =>
+            this.#native.demotion(n, reason, level, group),
+        );
     }
 
     /** Callers at the same time share one. */
@@ -150,6 +159,8 @@ export class EngineAdapter implements Engine {
         this.#vhosts = [];
         this.#carpdevs = [];
         this.#demotions = [];
+        this.#balance = [];
+        this.#linkTracks = [];
         await this.#command("snapshot", "", (n) => this.#native.snapshot(n));
         const snapshot = this.#finished;
         if (snapshot === null) throw failure("ENGINE_STOPPED", "snapshot", "", 0);
@@ -203,6 +214,12 @@ export class EngineAdapter implements Engine {
             case "demotion":
                 this.#demotions.push(message.demotion);
                 break;
+            case "balance":
+                this.#balance.push(message.balance);
+                break;
+            case "track":
+                this.#linkTracks.push(message.track);
+                break;
             case "end":
                 this.#finished = {
                     at: message.at,
@@ -213,6 +230,8 @@ export class EngineAdapter implements Engine {
                         addresses: this.#addresses.get(vhost.name) ?? [],
                     })),
                     carpdevs: this.#carpdevs,
+                    balance: this.#balance,
+                    linkTracks: this.#linkTracks,
                     scheduling: message.end.scheduling,
                 };
                 this.#answer(message.sequence, null);

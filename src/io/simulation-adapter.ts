@@ -78,7 +78,7 @@ export interface Simulation {
 
 type NativeVhost = Omit<EngineVhost, "addresses"> & {readonly addresses: readonly string[]};
 type NativeConfig = Omit<EngineConfig, "vhosts"> & {readonly vhosts: readonly NativeVhost[]};
-type NativeSnapshot = Omit<EngineSnapshot, "vhosts" | "scheduling"> & {
+type NativeSnapshot = Omit<EngineSnapshot, "vhosts" | "scheduling" | "linkTracks"> & {
     readonly vhosts: readonly Omit<VhostSnapshot, "addresses">[];
 };
 
@@ -125,7 +125,7 @@ export function adaptSimulation(native: NativeSimulation): Simulation {
                 ...vhost,
                 addresses: addresses.get(host)?.get(vhost.name) ?? [],
             }));
-            return {...snapshot, vhosts, scheduling};
+            return {...snapshot, vhosts, scheduling, linkTracks: []};
         },
         events: () => native.events(),
         ping: (client, address, intervalUs) => native.ping(client, address, intervalUs),
