@@ -12,65 +12,34 @@ import {
     parseVip,
 } from "./address.ts";
 import type {Vip} from "./config.ts";
+import {
+    type CheckedBlock,
+    checkCommand,
+    checkGroupName,
+    checkInterfaceName,
+    checkPath,
+    defaultGroup,
+    elementSpan,
+    octetsOf,
+    type Report,
+} from "./config-check-values.ts";
 import {type Draft, type DraftBlock, type Place, whereIs} from "./config-draft.ts";
-import type {Located} from "./config-schema.ts";
-import type {Diagnostic, Remark, Span} from "./diagnostic.ts";
+import type {Remark} from "./diagnostic.ts";
 
-/** Linux's IFNAMSIZ less the closing NUL. */
-const longestInterfaceName = 15;
 const mostAddresses = 64;
 const mostPeers = 8;
-
-/** A block with its addresses read; what was wrong has been reported and left out. */
-export interface CheckedBlock {
-    readonly draft: DraftBlock;
-    readonly name: string;
-    readonly addresses: readonly Vip[];
-    readonly peers: readonly string[];
-}
-
-type Report = (diagnostic: Diagnostic) => void;
+/** One bit a group in the engine (native/core/config.h, kMaxGroups). */
+const mostGroups = 32;
+const longestXparam = 256;
 
 export function checkBlocks(draft: Draft, report: Report): CheckedBlock[] {
     const checked = draft.blocks.map((block) => checkBlock(block, report));
     checkNames(checked, report);
     checkVhids(checked, report);
-    checkSharedVips(checked, draft.options.arpbalance?.located.value === true, report);
     checkPeersAgainstVips(checked, report);
+    checkGroupCount(checked, report);
+    checkBootCommand(draft, report);
     return checked;
-}
-
-/** The message about an interface name that Linux would refuse (dev_valid_name), or undefined. */
-function interfaceNameProblem(name: string): string | undefined {
-    const octets = new TextEncoder().encode(name).length;
-    if (octets === 0) {
-        return "is empty";
-    }
-    if (octets > longestInterfaceName) {
-        return `has ${octets} octets, an interface name at most ${longestInterfaceName}`;
-    }
-    if (name === "." || name === "..") {
-        return `cannot be ${JSON.stringify(name)}`;
-    }
-    const bad = /[/:%\s\p{Cc}]/u.exec(name)?.[0];
-    return bad === undefined ? undefined : `contains ${JSON.stringify(bad)}`;
-}
-
-function checkInterfaceName(
-    block: DraftBlock,
-    key: "name" | "carpdev",
-    located: Located<string> | undefined,
-    report: Report,
-): void {
-    const problem = located === undefined ? undefined : interfaceNameProblem(located.value);
-    if (located !== undefined && problem !== undefined) {
-        report(
-            block.source.diagnostic(located.node.span, {
-                message: `${key} ${problem}`,
-                expected: "1 to 15 octets without blanks, /, : and %",
-            }),
-        );
-    }
 }
 
 function checkBlock(block: DraftBlock, report: Report): CheckedBlock {
@@ -86,8 +55,10 @@ function checkBlock(block: DraftBlock, report: Report): CheckedBlock {
             );
         }
     }
-    checkInterfaceName(block, "name", values.name, report);
-    checkInterfaceName(block, "carpdev", values.carpdev, report);
+    checkInterfaceName(source, "name", values.name, report);
+    checkInterfaceName(source, "carpdev", values.carpdev, report);
+    checkGroupName(source, values.group, report);
+    checkScripts(block, report);
     if (values.advbase?.value === 0 && (values.advskew?.value ?? 0) === 0) {
         report(
             source.diagnostic(values.advbase.node.span, {
@@ -105,10 +76,55 @@ function checkBlock(block: DraftBlock, report: Report): CheckedBlock {
     };
 }
 
-/** The place of an array's element in the text. */
-function elementSpan(located: Located<unknown>, index: number): Span {
-    const {node} = located;
-    return (node.kind === "array" ? node.elements[index]?.span : undefined) ?? node.span;
+function checkScripts(block: DraftBlock, report: Report): void {
+    const {source, values} = block;
+    for (const key of ["upscript", "downscript"] as const) {
+        const script = values[key];
+        // "" is the default: no script.
+        if (script !== undefined && script.value !== "") {
+            checkPath(source, key, script, report);
+        }
+    }
+    const {xparam} = values;
+    if (xparam === undefined) {
+        return;
+    }
+    const octets = octetsOf(xparam.value);
+    if (octets > longestXparam || /\p{Cc}/u.test(xparam.value)) {
+        const problem =
+            octets > longestXparam ? `has ${octets} octets` : "contains a control character";
+        report(
+            source.diagnostic(xparam.node.span, {
+                message: `xparam ${problem}`,
+                expected: `at most ${longestXparam} octets without control characters`,
+            }),
+        );
+    }
+}
+
+function checkGroupCount(blocks: readonly CheckedBlock[], report: Report): void {
+    const groups = new Set<string>();
+    for (const {draft} of blocks) {
+        const {group} = draft.values;
+        groups.add(group?.value ?? defaultGroup);
+        if (groups.size > mostGroups) {
+            report(
+                draft.source.diagnostic(group?.node.span ?? draft.span, {
+                    message: `more than ${mostGroups} different groups`,
+                    expected: `at most ${mostGroups}, "${defaultGroup}" among them where a block has none`,
+                }),
+            );
+            return;
+        }
+    }
+}
+
+function checkBootCommand(draft: Draft, report: Report): void {
+    const command = draft.options["boot-command"];
+    // [] is the default: no command.
+    if (command !== undefined && command.located.value.length > 0) {
+        checkCommand(command.source, "boot-command", command.located, report);
+    }
 }
 
 function readVips(block: DraftBlock, report: Report): Vip[] {
@@ -268,50 +284,6 @@ function checkVhids(blocks: readonly CheckedBlock[], report: Report): void {
                 expected: "a vhid that is free on this carpdev",
             }),
         );
-    }
-}
-
-/** The place of a VIP of a block, found again by its canonical text. */
-function vipPlace(draft: DraftBlock, address: string): Place {
-    const located = draft.values.addresses;
-    const index = (located?.value ?? []).findIndex((text) => {
-        const parsed = parseVip(text);
-        return parsed.ok && parsed.value.address === address;
-    });
-    const span = located === undefined ? draft.span : elementSpan(located, index);
-    return {source: draft.source, span};
-}
-
-function checkSharedVips(
-    blocks: readonly CheckedBlock[],
-    arpbalance: boolean,
-    report: Report,
-): void {
-    if (arpbalance) {
-        return;
-    }
-    const owners = new Map<string, CheckedBlock>();
-    for (const block of blocks) {
-        const carpdev = block.draft.values.carpdev?.value;
-        if (carpdev === undefined) {
-            continue;
-        }
-        for (const {address} of block.addresses) {
-            const id = `${address} ${carpdev}`;
-            const first = owners.get(id);
-            if (first === undefined) {
-                owners.set(id, block);
-                continue;
-            }
-            const place = vipPlace(block.draft, address);
-            const where = whereIs(vipPlace(first.draft, address), place.source);
-            report(
-                place.source.diagnostic(place.span, {
-                    message: `${address} is already an address of ${first.name}, ${where}`,
-                    expected: "each address in one vhid of a carpdev, unless arpbalance is on",
-                }),
-            );
-        }
     }
 }
 

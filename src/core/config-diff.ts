@@ -3,29 +3,54 @@
  * name. A password is never printed, only that it changed.
  */
 import {formatVip} from "./address.ts";
-import type {CarpConfig, Config, Options} from "./config.ts";
+import type {CarpConfig, Config, Options, TrackCheck, TrackConfig} from "./config.ts";
+import {durationText, octetsText} from "./config-units.ts";
 
-const optionKeys: readonly (readonly [keyof Options, string])[] = [
-    ["preempt", "preempt"],
-    ["arpbalance", "arpbalance"],
-    ["fastTakeover", "fast-takeover"],
-    ["ifdownDemotion", "ifdown-demotion"],
-    ["senderrDemotion", "senderr-demotion"],
-    ["handoverLimitMs", "handover-limit-ms"],
-];
+/** Every option in words; a new one cannot be forgotten here. */
+const optionWords: {
+    readonly [K in keyof Options]: readonly [key: string, show: (value: Options[K]) => string];
+} = {
+    preempt: ["preempt", String],
+    arpbalance: ["arpbalance", String],
+    arpbalanceHash: ["arpbalance-hash", String],
+    arpbalanceOrder: ["arpbalance-order", String],
+    fastTakeover: ["fast-takeover", String],
+    ifdownDemotion: ["ifdown-demotion", String],
+    senderrDemotion: ["senderr-demotion", String],
+    handoverLimitMs: ["handover-limit-ms", String],
+    linkUpDelayMs: ["link-up-delay", durationText],
+    bootDelayMs: ["boot-delay", durationText],
+    bootCommand: ["boot-command", commandText],
+    bootCommandTimeoutMs: ["boot-command-timeout", durationText],
+    hookTimeoutMs: ["hook-timeout", durationText],
+};
 
-const plainKeys = ["carpdev", "vhid", "advbase", "advskew", "mac", "profile", "enabled"] as const;
+const carpKeys = [
+    "carpdev",
+    "vhid",
+    "advbase",
+    "advskew",
+    "mac",
+    "profile",
+    "enabled",
+    "group",
+] as const;
+const scriptKeys = ["upscript", "downscript", "xparam"] as const;
 
-/** Empty: both mean the same. The order of addresses and peers has no meaning. */
+function commandText(command: readonly string[]): string {
+    return command.length === 0 ? "none" : JSON.stringify(command);
+}
+
+function change(word: string, before: string, after: string): string[] {
+    return before === after ? [] : [`${word} ${before} -> ${after}`];
+}
+
+/**
+ * Empty: both mean the same. The order of addresses, peers and tracks has no meaning; that of the
+ * vhids has one where it decides who answers for a shared VIP.
+ */
 export function diffConfig(running: Config, next: Config): string[] {
-    const changes: string[] = [];
-    for (const [key, word] of optionKeys) {
-        const before = running.options[key];
-        const after = next.options[key];
-        if (before !== after) {
-            changes.push(`${word} ${before} -> ${after}`);
-        }
-    }
+    const changes = diffOptions(running.options, next.options);
     const before = new Map(running.carp.map((carp) => [carp.name, carp]));
     const after = new Map(next.carp.map((carp) => [carp.name, carp]));
     for (const name of before.keys()) {
@@ -38,18 +63,40 @@ export function diffConfig(running: Config, next: Config): string[] {
         if (old === undefined) {
             changes.push(`${name} added`);
         } else {
-            changes.push(...diffCarp(old, carp).map((change) => `${name}: ${change}`));
+            changes.push(...diffCarp(old, carp).map((text) => `${name}: ${text}`));
         }
     }
+    if (next.options.arpbalance && next.options.arpbalanceOrder.startsWith("configured")) {
+        const stays = (carp: CarpConfig): string[] =>
+            before.has(carp.name) && after.has(carp.name) ? [carp.name] : [];
+        const order = next.carp.flatMap(stays);
+        if (running.carp.flatMap(stays).some((name, i) => name !== order[i])) {
+            changes.push(`order of the blocks: ${order.join(", ")}`);
+        }
+    }
+    changes.push(...diffTracks(running.tracks, next.tracks));
     return changes;
+}
+
+function diffOptions(before: Options, after: Options): string[] {
+    const changed = <K extends keyof Options>(key: K): string[] => {
+        const [word, show] = optionWords[key];
+        return change(word, show(before[key]), show(after[key]));
+    };
+    // Object.keys() knows no more than strings.
+    const keys = Object.keys(optionWords).filter((key): key is keyof Options =>
+        Object.hasOwn(optionWords, key),
+    );
+    return keys.flatMap((key) => changed(key));
 }
 
 function diffCarp(before: CarpConfig, after: CarpConfig): string[] {
     const changes: string[] = [];
-    for (const key of plainKeys) {
-        if (before[key] !== after[key]) {
-            changes.push(`${key} ${before[key]} -> ${after[key]}`);
-        }
+    for (const key of carpKeys) {
+        changes.push(...change(key, String(before[key]), String(after[key])));
+    }
+    for (const key of scriptKeys) {
+        changes.push(...change(key, before[key] || "none", after[key] || "none"));
     }
     if (!before.pass.equals(after.pass)) {
         changes.push("pass changed");
@@ -65,5 +112,53 @@ function diffSet(word: string, before: readonly string[], after: readonly string
     return [
         ...before.filter((item) => !after.includes(item)).map((item) => `${word} ${item} removed`),
         ...after.filter((item) => !before.includes(item)).map((item) => `${word} ${item} added`),
+    ];
+}
+
+/** A check in words: "ping 192.0.2.1", "file /run/ready must exist". */
+function checkText(check: TrackCheck): string {
+    switch (check.kind) {
+        case "interface":
+            return `interface ${check.interface}`;
+        case "command":
+            return `command ${commandText(check.command)}`;
+        case "file":
+            return `file ${check.path} must ${check.exists ? "exist" : "not-exist"}`;
+        case "ping":
+            return `ping ${check.address}`;
+        case "unit":
+            return `unit ${check.unit}`;
+        case "memory":
+            return `memory ${octetsText(check.leastOctets)}`;
+        case "temperature":
+            return `temperature ${check.mostCelsius}`;
+    }
+}
+
+function diffTracks(running: readonly TrackConfig[], next: readonly TrackConfig[]): string[] {
+    const before = new Map(running.map((track) => [track.name, track]));
+    const after = new Map(next.map((track) => [track.name, track]));
+    const removed = [...before.keys()].filter((name) => !after.has(name));
+    return [
+        ...removed.map((name) => `track ${name} removed`),
+        ...[...after].flatMap(([name, track]) => {
+            const old = before.get(name);
+            return old === undefined
+                ? [`track ${name} added`]
+                : diffTrack(old, track).map((text) => `track ${name}: ${text}`);
+        }),
+    ];
+}
+
+function diffTrack(before: TrackConfig, after: TrackConfig): string[] {
+    const checks = [checkText(before.check), checkText(after.check)] as const;
+    return [
+        ...(checks[0] === checks[1] ? [] : [`${checks[0]} -> ${checks[1]}`]),
+        ...change("interval", durationText(before.intervalMs), durationText(after.intervalMs)),
+        ...change("timeout", durationText(before.timeoutMs), durationText(after.timeoutMs)),
+        ...change("rise", String(before.rise), String(after.rise)),
+        ...change("fall", String(before.fall), String(after.fall)),
+        ...change("demotion", String(before.demotion), String(after.demotion)),
+        ...change("group", before.group || "all", after.group || "all"),
     ];
 }

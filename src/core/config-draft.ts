@@ -12,7 +12,9 @@ import {
     optionFields,
     readTable,
     reportUnknownKey,
+    type TrackValues,
     topKeys,
+    trackFields,
 } from "./config-schema.ts";
 import {describeNode, readToml, type TreeTable} from "./config-tree.ts";
 import {type Diagnostic, SourceText, type Span} from "./diagnostic.ts";
@@ -29,16 +31,20 @@ export interface Place {
     readonly span: Span;
 }
 
-export interface DraftBlock {
+/** A block of either kind. */
+export interface DraftTable<Values> {
     readonly source: SourceText;
     /** From 0 over all files. */
     readonly index: number;
-    /** The `[[carp]]` header. */
+    /** The `[[carp]]` or `[[track]]` header. */
     readonly span: Span;
     /** All keys that are written there, those with a refused value too. */
     readonly present: ReadonlySet<string>;
-    readonly values: CarpValues;
+    readonly values: Values;
 }
+
+export type DraftBlock = DraftTable<CarpValues>;
+export type DraftTrack = DraftTable<TrackValues>;
 
 export type DraftOptions = {
     [K in keyof OptionValues]: {
@@ -51,6 +57,7 @@ export interface Draft {
     readonly sources: readonly SourceText[];
     readonly options: DraftOptions;
     readonly blocks: readonly DraftBlock[];
+    readonly tracks: readonly DraftTrack[];
     readonly diagnostics: readonly Diagnostic[];
     /** Paths of all pass-files, relative ones already joined to the folder of their file. */
     readonly passFiles: readonly string[];
@@ -70,6 +77,7 @@ export function draftConfig(texts: readonly ConfigText[]): Draft {
     const sources = texts.map(({file, text}) => new SourceText(file, text));
     const options: DraftOptions = {};
     const blocks: DraftBlock[] = [];
+    const tracks: DraftTrack[] = [];
     let broken = false;
     for (const source of sources) {
         const tree = readToml(source);
@@ -83,7 +91,13 @@ export function draftConfig(texts: readonly ConfigText[]): Draft {
             if (entry.key === "options") {
                 readOptions(source, entry.node, options, report);
             } else if (entry.key === "carp") {
-                readBlocks(source, entry.node, blocks, report);
+                const read = (table: TreeTable): CarpValues =>
+                    readTable(source, table, carpFields, "[[carp]]", report);
+                readBlocks(source, "carp", entry.node, blocks, read, report);
+            } else if (entry.key === "track") {
+                const read = (table: TreeTable): TrackValues =>
+                    readTable(source, table, trackFields, "[[track]]", report);
+                readBlocks(source, "track", entry.node, tracks, read, report);
             } else {
                 reportUnknownKey(source, entry, topKeys, "the file", report);
             }
@@ -102,7 +116,7 @@ export function draftConfig(texts: readonly ConfigText[]): Draft {
         const passFile = block.values["pass-file"];
         return passFile === undefined ? [] : [passFilePath(block.source.file, passFile.value)];
     });
-    return {sources, options, blocks, diagnostics, passFiles: [...new Set(passFiles)]};
+    return {sources, options, blocks, tracks, diagnostics, passFiles: [...new Set(passFiles)]};
 }
 
 /** No printed line shows the value of a key that starts like a password, misspelt ones included. */
@@ -129,6 +143,10 @@ function hideSecrets(source: SourceText, table: TreeTable): void {
 type Report = (diagnostic: Diagnostic) => void;
 type Node = Parameters<typeof describeNode>[0];
 
+const optionKeys = Object.keys(optionFields).filter((key): key is keyof OptionValues =>
+    Object.hasOwn(optionFields, key),
+);
+
 function readOptions(source: SourceText, node: Node, options: DraftOptions, report: Report): void {
     if (node.kind !== "table") {
         report(
@@ -144,15 +162,6 @@ function readOptions(source: SourceText, node: Node, options: DraftOptions, repo
         addOption(source, key, read, options, report);
     }
 }
-
-const optionKeys = [
-    "preempt",
-    "arpbalance",
-    "fast-takeover",
-    "ifdown-demotion",
-    "senderr-demotion",
-    "handover-limit-ms",
-] as const satisfies readonly (keyof typeof optionFields)[];
 
 function addOption<K extends keyof OptionValues>(
     source: SourceText,
@@ -185,12 +194,20 @@ export function whereIs(place: Place, from: SourceText): string {
     return place.source === from ? `on line ${line}` : `at ${place.source.file}:${line}`;
 }
 
-function readBlocks(source: SourceText, node: Node, blocks: DraftBlock[], report: Report): void {
+/** Adds what a key holds that must be an array of tables: `[[carp]]`, `[[track]]`. */
+function readBlocks<Values>(
+    source: SourceText,
+    key: "carp" | "track",
+    node: Node,
+    blocks: DraftTable<Values>[],
+    read: (table: TreeTable) => Values,
+    report: Report,
+): void {
     if (node.kind !== "array") {
         report(
             source.diagnostic(node.span, {
-                message: `carp must be an array of tables, not ${describeNode(node)}`,
-                expected: "[[carp]], with two brackets",
+                message: `${key} must be an array of tables, not ${describeNode(node)}`,
+                expected: `[[${key}]], with two brackets`,
             }),
         );
         return;
@@ -199,8 +216,8 @@ function readBlocks(source: SourceText, node: Node, blocks: DraftBlock[], report
         if (element.kind !== "table") {
             report(
                 source.diagnostic(element.span, {
-                    message: `each element of carp must be a table, not ${describeNode(element)}`,
-                    expected: "[[carp]]",
+                    message: `each element of ${key} must be a table, not ${describeNode(element)}`,
+                    expected: `[[${key}]]`,
                 }),
             );
             continue;
@@ -210,7 +227,7 @@ function readBlocks(source: SourceText, node: Node, blocks: DraftBlock[], report
             index: blocks.length,
             span: element.span,
             present: new Set(element.entries.keys()),
-            values: readTable(source, element, carpFields, "[[carp]]", report),
+            values: read(element),
         });
     }
 }

@@ -3,7 +3,8 @@
  * configuration again.
  */
 import {formatVip} from "./address.ts";
-import type {CarpConfig, Config, Secret} from "./config.ts";
+import type {CarpConfig, Config, Secret, TrackCheck, TrackConfig} from "./config.ts";
+import {durationText, octetsText} from "./config-units.ts";
 
 export interface PrintOptions {
     /** true: passwords are written out. Otherwise a comment says that there is one. */
@@ -60,21 +61,89 @@ function printCarp(carp: CarpConfig, options: PrintOptions): string[] {
         `mac = ${quote(carp.mac)}`,
         `profile = ${quote(carp.profile)}`,
         `enabled = ${carp.enabled}`,
+        `group = ${quote(carp.group)}`,
+        `upscript = ${quote(carp.upscript)}`,
+        `downscript = ${quote(carp.downscript)}`,
+        `xparam = ${quote(carp.xparam)}`,
+    ];
+}
+
+function printDuration(ms: number): string {
+    return quote(durationText(ms));
+}
+
+/** A bare number of octets is a TOML integer; with a unit it is a string. */
+function printOctets(octets: number): string {
+    const text = octetsText(octets);
+    return text === String(octets) ? text : quote(text);
+}
+
+function printCheck(check: TrackCheck): string[] {
+    switch (check.kind) {
+        case "interface":
+            return [`interface = ${quote(check.interface)}`];
+        case "command":
+            return [`command = ${quoteAll(check.command)}`];
+        case "file":
+            return [
+                `file = ${quote(check.path)}`,
+                `must = ${quote(check.exists ? "exist" : "not-exist")}`,
+            ];
+        case "ping":
+            return [`ping = ${quote(check.address)}`];
+        case "unit":
+            return [`unit = ${quote(check.unit)}`];
+        case "memory":
+            return [`memory = ${printOctets(check.leastOctets)}`];
+        case "temperature":
+            return [`temperature = ${check.mostCelsius}`];
+    }
+}
+
+/** The link of an interface is not polled: it has no times and is not counted. */
+function printTimes(track: TrackConfig): string[] {
+    if (track.check.kind === "interface") {
+        return [];
+    }
+    return [
+        `interval = ${printDuration(track.intervalMs)}`,
+        `timeout = ${printDuration(track.timeoutMs)}`,
+        `rise = ${track.rise}`,
+        `fall = ${track.fall}`,
+    ];
+}
+
+function printTrack(track: TrackConfig): string[] {
+    return [
+        "",
+        "[[track]]",
+        `name = ${quote(track.name)}`,
+        ...printCheck(track.check),
+        ...printTimes(track),
+        `demotion = ${track.demotion}`,
+        `group = ${quote(track.group)}`,
     ];
 }
 
 export function printConfig(config: Config, options: PrintOptions = {secrets: false}): string {
-    const {preempt, arpbalance, fastTakeover} = config.options;
-    const {ifdownDemotion, senderrDemotion, handoverLimitMs} = config.options;
+    const o = config.options;
     const lines = [
         "[options]",
-        `preempt = ${preempt}`,
-        `arpbalance = ${arpbalance}`,
-        `fast-takeover = ${fastTakeover}`,
-        `ifdown-demotion = ${ifdownDemotion}`,
-        `senderr-demotion = ${senderrDemotion}`,
-        `handover-limit-ms = ${handoverLimitMs}`,
+        `preempt = ${o.preempt}`,
+        `arpbalance = ${o.arpbalance}`,
+        `arpbalance-hash = ${quote(o.arpbalanceHash)}`,
+        `arpbalance-order = ${quote(o.arpbalanceOrder)}`,
+        `fast-takeover = ${o.fastTakeover}`,
+        `ifdown-demotion = ${o.ifdownDemotion}`,
+        `senderr-demotion = ${o.senderrDemotion}`,
+        `handover-limit-ms = ${o.handoverLimitMs}`,
+        `link-up-delay = ${printDuration(o.linkUpDelayMs)}`,
+        `boot-delay = ${printDuration(o.bootDelayMs)}`,
+        `boot-command = ${quoteAll(o.bootCommand)}`,
+        `boot-command-timeout = ${printDuration(o.bootCommandTimeoutMs)}`,
+        `hook-timeout = ${printDuration(o.hookTimeoutMs)}`,
         ...config.carp.flatMap((carp) => printCarp(carp, options)),
+        ...config.tracks.flatMap(printTrack),
     ];
     return `${lines.join("\n")}\n`;
 }

@@ -11,6 +11,7 @@ import {
     type TreeNode,
     type TreeTable,
 } from "./config-tree.ts";
+import {durationText, octetsText, parseDurationMs, parseOctets} from "./config-units.ts";
 import {
     type Diagnostic,
     didYouMean,
@@ -60,7 +61,8 @@ function integer(least: number, most: number, unit = "") {
 }
 
 function word<const W extends readonly string[]>(words: W) {
-    const list = words.map((w) => JSON.stringify(w)).join(" or ");
+    const quoted = words.map((w) => JSON.stringify(w));
+    const list = `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`;
     return {schema: v.picklist(words), type: list, expected: list, words};
 }
 
@@ -75,13 +77,76 @@ function strings(example: string) {
     };
 }
 
+/** At most this much of a wrong value is shown. */
+function shownText(value: string): string {
+    return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
+}
+
+/**
+ * A quantity that is written as a string with a unit or as a whole number of `bareUnit`s. The
+ * words of an issue follow "KEY must be".
+ */
+function quantity(
+    parse: (text: string) => number | undefined,
+    bareUnit: number,
+    least: number,
+    most: number,
+    show: (value: number) => string,
+    noun: string,
+) {
+    return v.pipe(
+        v.union([v.string(), v.bigint()]),
+        v.rawTransform(({dataset, addIssue, NEVER}) => {
+            const written = dataset.value;
+            // Not exact for huge numbers, which are out of range all the same.
+            const value = typeof written === "string" ? parse(written) : Number(written) * bareUnit;
+            const shown = typeof written === "string" ? shownText(written) : digits(written);
+            if (value === undefined) {
+                addIssue({message: `${noun}, not ${shown}`});
+                return NEVER;
+            }
+            if (value < least || value > most) {
+                addIssue({message: `${show(least)}..${show(most)}, not ${shown}`});
+                return NEVER;
+            }
+            return value;
+        }),
+    );
+}
+
+/** In milliseconds. */
+function duration(leastMs: number, mostMs: number) {
+    const range = `${durationText(leastMs)} to ${durationText(mostMs)}`;
+    return {
+        schema: quantity(parseDurationMs, 1000, leastMs, mostMs, durationText, "a duration"),
+        type: "a duration",
+        expected: `${range}: "500ms", "30s", "5m", "1h" or whole seconds`,
+    };
+}
+
+/** In octets. */
+const memory = {
+    schema: quantity(parseOctets, 1, 1024, 16 * 1024 ** 4, octetsText, "an amount of memory"),
+    type: "an amount of memory",
+    expected: 'an amount of memory: "500K", "64M", "1G" or octets',
+};
+
+const program = '"/usr/local/sbin/check", "argument"';
+
 export const optionFields = {
     preempt: bool,
     arpbalance: bool,
+    "arpbalance-hash": word(["source-ip", "sender-mac"]),
+    "arpbalance-order": word(["vhid", "vhid-descending", "configured", "configured-reversed"]),
     "fast-takeover": bool,
     "ifdown-demotion": integer(0, 255),
     "senderr-demotion": integer(0, 255),
     "handover-limit-ms": integer(0, 10000, " (milliseconds)"),
+    "link-up-delay": duration(0, 3_600_000),
+    "boot-delay": duration(0, 86_400_000),
+    "boot-command": strings(program),
+    "boot-command-timeout": duration(100, 3_600_000),
+    "hook-timeout": duration(100, 600_000),
 } as const satisfies Fields;
 
 export const carpFields = {
@@ -97,12 +162,35 @@ export const carpFields = {
     mac: word(["virtual", "physical"]),
     profile: word(["freebsd", "openbsd"]),
     enabled: bool,
+    group: {...text, expected: 'a group of vhids, such as "carp"'},
+    upscript: {...text, expected: 'an absolute path, such as "/etc/carpd/up.sh"'},
+    downscript: {...text, expected: 'an absolute path, such as "/etc/carpd/down.sh"'},
+    xparam: {...text, expected: "a string in quotes, the scripts' third argument"},
 } as const satisfies Fields;
 
-export const topKeys = ["options", "carp"] as const;
+export const trackFields = {
+    name: {...text, expected: 'a name, such as "uplink"'},
+    interface: {...text, expected: 'an interface name, such as "wan0"'},
+    command: strings(program),
+    file: {...text, expected: 'an absolute path, such as "/run/ready"'},
+    must: word(["exist", "not-exist"]),
+    ping: {...text, expected: 'an address, such as "192.0.2.1"'},
+    unit: {...text, expected: 'a systemd unit, such as "unbound.service"'},
+    memory,
+    temperature: integer(1, 150, " (degrees Celsius)"),
+    interval: duration(100, 3_600_000),
+    timeout: duration(1, 3_600_000),
+    rise: integer(1, 100),
+    fall: integer(1, 100),
+    demotion: integer(1, 240),
+    group: {...text, expected: 'a group of vhids, such as "carp"'},
+} as const satisfies Fields;
+
+export const topKeys = ["options", "carp", "track"] as const;
 
 export type OptionValues = Read<typeof optionFields>;
 export type CarpValues = Read<typeof carpFields>;
+export type TrackValues = Read<typeof trackFields>;
 
 export type Report = (diagnostic: Diagnostic) => void;
 
@@ -170,14 +258,13 @@ function issueRemark(
     issue: v.BaseIssue<unknown>,
 ): Remark {
     const {expected, words} = field;
-    if (issue.kind === "validation") {
+    if (issue.kind !== "schema") {
         return {message: `${entry.key} must be ${issue.message}`, expected};
     }
     if (words !== undefined && node.kind === "string") {
         const value = String(node.value);
-        const shown = JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
         return {
-            message: `${entry.key} must be ${field.type}, not ${shown}`,
+            message: `${entry.key} must be ${field.type}, not ${shownText(value)}`,
             expected,
             hint: didYouMean(value, words),
         };

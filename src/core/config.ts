@@ -18,6 +18,15 @@ export type MacMode = "virtual" | "physical";
 /** Whose demotion rules are spoken: skew demotion (FreeBSD) or the demote octet (OpenBSD). */
 export type Profile = "freebsd" | "openbsd";
 
+/** What selects the vhid that answers for a shared VIP: FreeBSD 9.1's rule, or NetBSD's keyed one. */
+export type BalanceHash = "source-ip" | "sender-mac";
+
+/**
+ * The order in which vhids that share a VIP are counted: ascending or descending vhid, or their
+ * order in the configuration, first to last or last to first.
+ */
+export type BalanceOrder = "vhid" | "vhid-descending" | "configured" | "configured-reversed";
+
 /** A password. It has no printer: inspecting or serialising it shows "****". */
 export class Secret {
     readonly #octets: Uint8Array;
@@ -63,6 +72,50 @@ export interface CarpConfig {
     readonly profile: Profile;
     /** false: administratively down from the start (`ifconfig carp0 down`). */
     readonly enabled: boolean;
+    /** The vhids of one group fail over and are demoted together; default "carp". 1..15 octets. */
+    readonly group: string;
+    /** Run on becoming MASTER, as ucarp runs its upscript: IFNAME VIP [XPARAM]. "" for none. */
+    readonly upscript: string;
+    /** Run on leaving MASTER. "" for none. */
+    readonly downscript: string;
+    /** ucarp's -x: the third argument of the scripts; "" for none. */
+    readonly xparam: string;
+}
+
+/** What a `[[track]]` block watches. */
+export type TrackCheck =
+    /** The link of an interface that carries no vhid. Done by the engine. */
+    | {readonly kind: "interface"; readonly interface: string}
+    /** Exit status 0 within the timeout. No shell: the program and its arguments. */
+    | {readonly kind: "command"; readonly command: readonly string[]}
+    /** The file exists (`exists` true) or does not. */
+    | {readonly kind: "file"; readonly path: string; readonly exists: boolean}
+    /** ICMP echo to an address; canonical text. */
+    | {readonly kind: "ping"; readonly address: string}
+    /** A systemd unit is active. */
+    | {readonly kind: "unit"; readonly unit: string}
+    /** At least this much memory is available, octets. */
+    | {readonly kind: "memory"; readonly leastOctets: number}
+    /** The processor is not hotter, degrees Celsius. */
+    | {readonly kind: "temperature"; readonly mostCelsius: number};
+
+/** One `[[track]]` block: a condition that demotes this host while it fails. */
+export interface TrackConfig {
+    /** 1..24 octets, unique; the reason of demotion is "track:NAME". */
+    readonly name: string;
+    readonly check: TrackCheck;
+    /** Time from one check's start to the next, milliseconds, 100..3600000; default 1000. */
+    readonly intervalMs: number;
+    /** A check that takes longer has failed, milliseconds, at most intervalMs; default intervalMs. */
+    readonly timeoutMs: number;
+    /** Good checks in a row that end the failure, 1..100; default 2. */
+    readonly rise: number;
+    /** Bad checks in a row that begin it, 1..100; default 3. */
+    readonly fall: number;
+    /** Added to advskew while it fails, 1..240; default 240. */
+    readonly demotion: number;
+    /** The group that it demotes, "" (default) for every vhid. */
+    readonly group: string;
 }
 
 export interface Options {
@@ -70,6 +123,10 @@ export interface Options {
     readonly preempt: boolean;
     /** net.inet.carp.arpbalance, default false. */
     readonly arpbalance: boolean;
+    /** default "source-ip" */
+    readonly arpbalanceHash: BalanceHash;
+    /** default "vhid" */
+    readonly arpbalanceOrder: BalanceOrder;
     /** Fast group take-over, acts only with preempt; default true. */
     readonly fastTakeover: boolean;
     /** Added to advskew while a carpdev is down: net.inet.carp.ifdown_demotion_factor, 0..255. */
@@ -78,18 +135,37 @@ export interface Options {
     readonly senderrDemotion: number;
     /** Longest time a planned hand-over waits for the successor, milliseconds, 0..10000. */
     readonly handoverLimitMs: number;
+    /** A link that came back is used after this time (spanning tree), milliseconds, 0..3600000. */
+    readonly linkUpDelayMs: number;
+    /** How long the daemon demotes itself after its start, milliseconds, 0..86400000. */
+    readonly bootDelayMs: number;
+    /** Must succeed before the boot demotion ends; empty: none. No shell. */
+    readonly bootCommand: readonly string[];
+    /** A try of bootCommand that takes longer has failed and is killed, milliseconds. */
+    readonly bootCommandTimeoutMs: number;
+    /** A hook or script that runs longer is killed, milliseconds, 100..600000; default 10000. */
+    readonly hookTimeoutMs: number;
 }
 
 export interface Config {
     readonly options: Options;
     readonly carp: readonly CarpConfig[];
+    /** At most 32. */
+    readonly tracks: readonly TrackConfig[];
 }
 
 export const defaultOptions: Options = {
     preempt: false,
     arpbalance: false,
+    arpbalanceHash: "source-ip",
+    arpbalanceOrder: "vhid",
     fastTakeover: true,
     ifdownDemotion: 240,
     senderrDemotion: 240,
     handoverLimitMs: 2000,
+    linkUpDelayMs: 0,
+    bootDelayMs: 0,
+    bootCommand: [],
+    bootCommandTimeoutMs: 30_000,
+    hookTimeoutMs: 10_000,
 };
