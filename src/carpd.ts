@@ -4,7 +4,7 @@
  * socket -> ready; signals until the end. Main thread; the engine has its own.
  */
 import {realpathSync} from "node:fs";
-import {join} from "node:path";
+import {dirname, join, resolve} from "node:path";
 import {ControlApi} from "./app/control-api.ts";
 import {checkLine, Daemon} from "./app/daemon.ts";
 import type {Clock, ConfigSource, Failure} from "./app/ports.ts";
@@ -15,18 +15,22 @@ import {
     formatUsageError,
     parseCarpdArguments,
 } from "./core/cli-options.ts";
-import {checkInterfaces} from "./core/config-parse.ts";
-import {formatDiagnostics} from "./core/diagnostic.ts";
+import {checkInterfaces} from "./core/config-claims.ts";
+import {formatDiagnostics, sortDiagnostics} from "./core/diagnostic.ts";
 import {exitCodes} from "./core/exit-codes.ts";
 import {note} from "./core/log.ts";
 import {err, ok, type Result} from "./core/result.ts";
 import {type Addon, loadAddon} from "./io/addon.ts";
 import {interfaceNames, loadConfig} from "./io/config-files.ts";
+import {checkSystem} from "./io/config-system.ts";
 import {ControlServer} from "./io/control-server.ts";
 import {FileEpochStore} from "./io/epoch-store.ts";
+import {DirectoryHookRunner} from "./io/hook-runner.ts";
 import {descriptorSink, isJournal, LogWriter} from "./io/log-writer.ts";
+import {FileMaintenanceStore} from "./io/maintenance-store.ts";
 import {ServiceNotifier} from "./io/notify.ts";
 import {claimRunDir, directoryFrom, openToGroup} from "./io/run-dir.ts";
+import {SystemTrackChecks} from "./io/track-checks.ts";
 import {version} from "./io/version.ts";
 
 const controlGroup = "carpd";
@@ -45,24 +49,30 @@ const clock: Clock = {
 
 function configSource(path: string): ConfigSource {
     return {
-        load: (mayBeAbsent) => {
+        load: async (mayBeAbsent) => {
             const loaded = loadConfig(path);
             if (!loaded.ok) return loaded;
             const names = interfaceNames();
             if (!names.ok) return err({text: names.error, exitCode: exitCodes.osError});
-            const missing = checkInterfaces(loaded.value, [...names.value, ...mayBeAbsent]);
-            if (missing.length > 0) {
-                return err({text: formatDiagnostics(missing), exitCode: exitCodes.config});
+            const {config, claims, warnings, files} = loaded.value;
+            const found = [
+                ...checkInterfaces(claims, [...names.value, ...mayBeAbsent]),
+                ...(await checkSystem(claims)),
+            ];
+            const errors = found.filter(({severity}) => severity === "error");
+            if (errors.length > 0) {
+                const text = formatDiagnostics(sortDiagnostics(errors, files));
+                return err({text, exitCode: exitCodes.config});
             }
-            const warnings = formatDiagnostics(loaded.value.warnings);
-            return ok({config: loaded.value.config, warnings});
+            const all = sortDiagnostics([...warnings, ...found], files);
+            return ok({config, warnings: formatDiagnostics(all)});
         },
     };
 }
 
 /** `--check`: says what is wrong and touches nothing. */
-function check(path: string, source: ConfigSource): number {
-    const loaded = source.load([]);
+async function check(path: string, source: ConfigSource): Promise<number> {
+    const loaded = await source.load([]);
     if (!loaded.ok) {
         process.stderr.write(`${loaded.error.text}\n`);
         return loaded.error.exitCode;
@@ -107,16 +117,25 @@ async function run(options: CarpdOptions): Promise<void> {
     process.on("uncaughtException", bug);
     process.on("unhandledRejection", bug);
 
-    const loaded = source.load([]);
+    const loaded = await source.load([]);
     if (!loaded.ok) return fail(loaded.error);
     if (loaded.value.warnings !== "") {
         log.write(note("warning", "configuration", loaded.value.warnings));
     }
     const addon = addonOrFailure();
     if (!addon.ok) return fail(addon.error);
-    const {createEngine, janitor, lockFile, sdNotify} = addon.value;
+    const {balanceIndex, createEngine, janitor, lockFile, sdNotify, startProber} = addon.value;
     const runDir = claimRunDir(options.runDir, lockFile);
     if (!runDir.ok) return fail(runDir.error);
+
+    const checks = new SystemTrackChecks({
+        clock,
+        probes: {startProber},
+        healthHelper: join(import.meta.dirname, "health-helper.js"),
+        warn: (text) => log.write(note("warning", "track", text)),
+    });
+    // However this process ends, short of SIGKILL, no check goes on without it.
+    process.on("exit", () => checks.killNow());
 
     const daemon = new Daemon(
         {
@@ -128,6 +147,9 @@ async function run(options: CarpdOptions): Promise<void> {
                 log.write(note("error", "epoch", text)),
             ),
             config: source,
+            hooks: new DirectoryHookRunner(dirname(resolve(options.configFile)), log),
+            checks,
+            maintenance: new FileMaintenanceStore(options.stateDir),
         },
         {
             version: version(),
@@ -143,10 +165,11 @@ async function run(options: CarpdOptions): Promise<void> {
         loaded.value.config,
     );
 
-    const api = new ControlApi(daemon, () => ({
+    const extraCounters = () => ({
         logLinesDropped: log.dropped,
         watchersDropped: server.slowClients,
-    }));
+    });
+    const api = new ControlApi(daemon, extraCounters, balanceIndex);
     const server: ControlServer = new ControlServer({
         socket: runDir.value.socket,
         opened: (socket) => {
@@ -203,7 +226,7 @@ if (!parsed.ok) {
     process.stdout.write(`carpd ${version()}\n`);
 } else if (parsed.value.options.check) {
     const {configFile} = parsed.value.options;
-    process.exitCode = check(configFile, configSource(configFile));
+    process.exitCode = await check(configFile, configSource(configFile));
 } else {
     // The end is ProcessEnd's alone: the event loop may not run dry before the socket is open or
     // while the engine hands over.

@@ -1,23 +1,23 @@
 /**
  * carpctl: words -> a request to the daemon -> text and an exit code. carpctl's only thread.
  */
+import {type Command, helpText, parseCarpctlArguments, resolve} from "../core/cli-resolve.ts";
+import {cliTable} from "../core/cli-table.ts";
+import type {CliValues} from "../core/cli-values.ts";
 import {
-    type ActionKind,
-    type Command,
-    cliTable,
-    helpText,
-    parseCarpctlArguments,
-    resolve,
-} from "../core/cli-table.ts";
-import {
+    decodeBalance,
+    decodeBalanceAnswer,
     decodeCarps,
     decodeDemotion,
+    decodeDemotionChange,
     decodeEvent,
     decodeHost,
     decodeInterfaces,
     decodeLog,
+    decodeMaintenance,
     decodeReload,
     decodeStatistics,
+    decodeTracks,
 } from "../core/control-decode.ts";
 import {type ApiReply, errorOf} from "../core/control-protocol.ts";
 import {type ExitCode, exitCodes} from "../core/exit-codes.ts";
@@ -25,10 +25,16 @@ import type {Result} from "../core/result.ts";
 import {
     type Paint,
     showAll,
+    showBalance,
+    showBalanceAnswer,
     showDemotion,
+    showDemotionChange,
     showEvent,
     showInterfaces,
+    showMaintenance,
     showStatistics,
+    showSysctl,
+    showTracks,
 } from "../core/show.ts";
 
 export interface Client {
@@ -59,7 +65,7 @@ export interface CarpctlPorts {
 
 /** Runs one command line (without the program's name) and gives the exit code. */
 export async function runCarpctl(argv: readonly string[], ports: CarpctlPorts): Promise<ExitCode> {
-    const args = parseCarpctlArguments(argv);
+    const args = parseCarpctlArguments(argv, cliTable);
     if (typeof args === "string") return usage(args, ports);
     if (args.help) {
         ports.out(helpText(cliTable));
@@ -88,6 +94,19 @@ class Stop {
     }
 }
 
+/** Refusals because something named does not exist, and because a word was wrong. */
+const missing = new Set([
+    "UNKNOWN_CARP",
+    "UNKNOWN_GROUP",
+    "UNKNOWN_REASON",
+    "UNKNOWN_VIP",
+    "NOT_BALANCED",
+]);
+const misused = new Set(["AMBIGUOUS_VIP", "BAD_CLIENT", "BAD_LEVEL", "BAD_REASON", "WRONG_CLIENT"]);
+
+/** The body of a reply with status 200. */
+type Answer = {readonly value: unknown} | Stop;
+
 class Session {
     readonly #ports: CarpctlPorts;
     readonly #socket: string;
@@ -102,33 +121,84 @@ class Session {
     }
 
     async run(command: Command): Promise<ExitCode> {
-        const result = await this.#do(command.action, command.arguments[0]);
+        const result = await this.#do(command);
         return result instanceof Stop ? result.code : exitCodes.ok;
     }
 
-    #do(action: ActionKind, name: string | undefined): Promise<Stop | null> {
+    #do({action, values}: Command): Promise<Stop | null> {
         const {nowMs, paint} = this.#ports;
         switch (action) {
             case "show-carp":
-                return this.#showCarp(name);
+                return this.#showCarp(values.name);
             case "show-interfaces":
                 return this.#show("interfaces", decodeInterfaces, (v) => showInterfaces(v, paint));
             case "show-statistics":
                 return this.#show("statistics", decodeStatistics, showStatistics);
             case "show-demotion":
                 return this.#show("demotion", decodeDemotion, (v) => showDemotion(v, nowMs()));
+            case "show-balance":
+                return this.#show("balance", decodeBalance, (v) => showBalance(v, paint));
+            case "show-tracks":
+                return this.#show("tracks", decodeTracks, (v) => showTracks(v, nowMs(), paint));
             case "show-log":
                 return this.#show("log", decodeLog, (list) => list.map(showEvent).join(""));
+            case "balance-which": {
+                const {client, address} = values;
+                const request = this.#ask("POST", "balance/which", {client, address});
+                return this.#print(request, decodeBalanceAnswer, showBalanceAnswer);
+            }
+            case "maintenance-show":
+                return this.#maintenance(this.#ask("GET", "maintenance"));
+            case "maintenance-on": {
+                const until = values.seconds ?? null;
+                return this.#maintenance(this.#ask("POST", "maintenance", {on: true, until}));
+            }
+            case "maintenance-off":
+                return this.#maintenance(this.#ask("POST", "maintenance", {on: false}));
+            case "demote":
+            case "undemote":
+            case "sysctl-write":
+                return this.#print(
+                    this.#changeDemotion(action, values),
+                    decodeDemotionChange,
+                    (change) =>
+                        action === "sysctl-write"
+                            ? showSysctl(change.total, change.before)
+                            : showDemotionChange(change),
+                );
+            case "sysctl-read":
+                return this.#show("demotion", decodeDemotion, (v) => showSysctl(v.total, null));
             case "up":
             case "down":
             case "master":
             case "backup":
-                return this.#setState(name ?? "", action);
+                return this.#setState(values.name ?? "", action);
             case "reload":
                 return this.#reload();
             case "watch":
                 return this.#watch();
         }
+    }
+
+    #changeDemotion(
+        action: "demote" | "undemote" | "sysctl-write",
+        {reason, level, group}: Partial<CliValues>,
+    ): Promise<Answer> {
+        switch (action) {
+            case "demote":
+                return this.#ask("POST", "demotion", {reason, level, group});
+            case "undemote": {
+                const name = reason === undefined ? "" : `/${encodeURIComponent(reason)}`;
+                return this.#ask("DELETE", `demotion${name}`);
+            }
+            case "sysctl-write":
+                return this.#ask("POST", "demotion", {add: level});
+        }
+    }
+
+    #maintenance(request: Promise<Answer>): Promise<Stop | null> {
+        const {nowMs, paint} = this.#ports;
+        return this.#print(request, decodeMaintenance, (v) => showMaintenance(v, nowMs(), paint));
     }
 
     async #showCarp(name: string | undefined): Promise<Stop | null> {
@@ -146,12 +216,20 @@ class Session {
         return null;
     }
 
-    async #show<T>(
+    #show<T>(
         resource: string,
         decode: (body: unknown) => T | null,
         print: (value: T) => string,
     ): Promise<Stop | null> {
-        const body = await this.#ask("GET", resource);
+        return this.#print(this.#ask("GET", resource), decode, print);
+    }
+
+    async #print<T>(
+        request: Promise<Answer>,
+        decode: (body: unknown) => T | null,
+        print: (value: T) => string,
+    ): Promise<Stop | null> {
+        const body = await request;
         if (body instanceof Stop) return body;
         const value = decode(body.value);
         if (value === null) return this.#notUnderstood();
@@ -194,7 +272,7 @@ class Session {
         return result.value === null ? null : this.#refused(result.value);
     }
 
-    async #ask(method: string, path: string, body?: unknown): Promise<{value: unknown} | Stop> {
+    async #ask(method: string, path: string, body?: unknown): Promise<Answer> {
         const result = await this.#client.request(method, `/v1/${path}`, body);
         if (!result.ok) return this.#noAnswer(result.error.code);
         return result.value.status === 200
@@ -243,8 +321,11 @@ class Session {
         const error = errorOf(reply.body);
         if (error === null) return this.#notUnderstood();
         const {code, message, expected} = error;
-        if (code === "UNKNOWN_CARP") {
+        if (missing.has(code)) {
             return this.#complain(`${message}; there is: ${expected}`, exitCodes.noInput);
+        }
+        if (misused.has(code)) {
+            return this.#complain(`${message}; expected ${expected}`, exitCodes.usage);
         }
         if (code === "BAD_CONFIG") {
             return this.#complain(`configuration not reloaded:\n${message}`, exitCodes.config);

@@ -22,7 +22,18 @@ import {type Log, type LogFields, type LogRecord, note} from "../core/log.ts";
 import {countOf, EventLines, startRecord, stateRecord} from "../core/log-events.ts";
 import {err, ok, type Result} from "../core/result.ts";
 import {isoOf, summaryLine} from "../core/status-fold.ts";
-import type {Clock, ConfigSource, EpochStore, Failure, Notifier} from "./ports.ts";
+import {Conditions} from "./conditions.ts";
+import {Hooks} from "./hooks.ts";
+import type {
+    Clock,
+    ConfigSource,
+    EpochStore,
+    Failure,
+    HookRunner,
+    MaintenanceStore,
+    Notifier,
+    TrackChecks,
+} from "./ports.ts";
 import {SnapshotReader} from "./snapshot-reader.ts";
 import {History} from "./transitions.ts";
 
@@ -33,6 +44,9 @@ export interface DaemonPorts {
     readonly notifier: Notifier;
     readonly epochs: EpochStore;
     readonly config: ConfigSource;
+    readonly hooks: HookRunner;
+    readonly checks: TrackChecks;
+    readonly maintenance: MaintenanceStore;
 }
 
 export interface DaemonOptions {
@@ -54,10 +68,12 @@ interface Known {
 export class Daemon {
     readonly history = new History(historyLength);
     readonly version: string;
+    readonly conditions: Conditions;
     readonly #ports: DaemonPorts;
     readonly #options: DaemonOptions;
     readonly #snapshots: SnapshotReader;
     readonly #lines = new EventLines();
+    readonly #hooks: Hooks;
     readonly #known = new Map<string, Known>();
     /** Up to which instant a vhid's changes have been told from a snapshot. */
     readonly #told = new Map<string, bigint>();
@@ -79,6 +95,9 @@ export class Daemon {
         this.#options = options;
         this.#config = config;
         this.version = options.version;
+        const {hooks: runner, clock, log} = ports;
+        this.#hooks = new Hooks({runner, clock, log}, config);
+        this.conditions = new Conditions(ports, config);
         this.#snapshots = new SnapshotReader(ports.engine, ports.clock, snapshotLimitMs);
     }
 
@@ -131,7 +150,10 @@ export class Daemon {
         try {
             engine.start(this.#options.engine, (event) => this.#onEvent(event));
             this.#started = true;
+            // Boot hold and maintenance come before the first vhid and its first advertisement.
+            await this.conditions.start();
             await engine.configure(toEngineConfig(this.#config, BigInt(grant.value.epoch) << 32n));
+            await this.conditions.reconfigure(this.#config);
             const snapshot = await this.snapshot();
             this.#learn(snapshot);
             const count = this.#config.carp.length;
@@ -196,14 +218,18 @@ export class Daemon {
         log.write(note("info", "stopping", "stopping: handing over every MASTER"));
         const limitMs = this.#config.options.handoverLimitMs + stopMarginMs;
         const began = clock.monotonicUs();
+        const checksEnded = this.conditions.stop();
         try {
             if (this.#started) await withLimit(clock, limitMs, engine.stop());
         } catch (error) {
             const {text, exitCode} = failureOf("stop", error);
             log.write(note("error", "stop failed", text));
+            await Promise.all([this.#hooks.stop(), checksEnded]);
             return exitCode;
         }
         await epochs.settled();
+        // The addresses are with the successor already: only this process waits for its hooks.
+        await Promise.all([this.#hooks.stop(), checksEnded]);
         const durationMs = Number(clock.monotonicUs() - began) / 1000;
         const text = `stopped after ${durationMs.toFixed(0)} ms`;
         log.write(note("info", "stopped", text, {durationMs}));
@@ -231,7 +257,7 @@ export class Daemon {
 
     async #applyConfiguration(): Promise<Result<readonly string[], Failure>> {
         const {engine, epochs, log, config} = this.#ports;
-        const loaded = config.load(this.#config.carp.map((carp) => carp.carpdev));
+        const loaded = await config.load(this.#config.carp.map((carp) => carp.carpdev));
         if (!loaded.ok) return err(loaded.error);
         if (loaded.value.warnings !== "") {
             log.write(note("warning", "configuration", loaded.value.warnings));
@@ -245,16 +271,24 @@ export class Daemon {
         // A vhid that is removed and comes back under the same key must not repeat a counter.
         const grant = await epochs.advance();
         if (!grant.ok) return err({text: grant.error, exitCode: exitCodes.ioError});
+        // The questions to the system and to the disk take time, and SIGTERM may have come meanwhile.
+        if (this.stopping) {
+            return err({text: "the daemon is stopping", exitCode: exitCodes.unavailable});
+        }
         const counter = BigInt(grant.value.epoch) << 32n;
+        this.#hooks.reconfigure(next);
         try {
+            await this.conditions.release(next);
             await engine.configure(toEngineConfig(next, counter));
         } catch (error) {
             const failure = failureOf("configure", error);
             const undone = await this.#undo(counter);
+            await this.conditions.reconfigure(this.#config);
             return err(undone === "" ? failure : {...failure, text: `${failure.text}; ${undone}`});
         }
         this.#halfApplied = false;
         this.#config = next;
+        await this.conditions.reconfigure(next);
         this.#forgetRemoved(next);
         log.write(
             note(
@@ -269,6 +303,7 @@ export class Daemon {
 
     /** All or nothing: back to what ran before. "" or what went wrong. */
     async #undo(counter: bigint): Promise<string> {
+        this.#hooks.reconfigure(this.#config);
         try {
             await this.#ports.engine.configure(toEngineConfig(this.#config, counter));
             return "";
@@ -283,6 +318,7 @@ export class Daemon {
         if (event.kind === "counterEpoch") this.#ports.epochs.heard(event.epoch);
         if (event.kind === "demotion") this.#demotion = event.total;
         if (event.kind === "vhostState" && !this.#noteState(event)) return;
+        if (event.kind === "vhostState") this.#hooks.stateChanged(event, this.#demotion);
         const record = this.#lines.record(event);
         if (record !== null) this.#publish(event.kind, event.at, record);
         if (event.kind === "eventsLost") {
@@ -317,6 +353,7 @@ export class Daemon {
             this.#told.set(name, since);
             const change = {name, carpdev, vhid, from, to: state, cause, peer: ""};
             this.#publish("vhostState", since, stateRecord(change));
+            this.#hooks.stateChanged(change, snapshot.demotion);
         }
         this.#learn(snapshot);
     }

@@ -1,9 +1,11 @@
 /**
  * What the supervisor needs from the outside. The adapters are in src/io, the programs join them.
  */
-import type {Config} from "../core/config.ts";
+import type {Config, TrackCheck} from "../core/config.ts";
 import type {ExitCode} from "../core/exit-codes.ts";
+import type {HookRun} from "../core/hooks.ts";
 import type {Result} from "../core/result.ts";
+import type {CheckResult} from "../core/track.ts";
 
 /** What went wrong, printable, and the exit code where that ends the program. */
 export interface Failure {
@@ -53,6 +55,57 @@ export interface EpochGrant {
     readonly warning: string;
 }
 
+/** What a `[[track]]` block can watch outside the engine. */
+export type OutsideCheck = Exclude<TrackCheck, {kind: "interface"}>;
+
+/** One check, ready to be run again and again (src/io/track-checks.ts). */
+export interface CheckRunner {
+    /**
+     * Runs it once and never rejects: what hangs, crashes or floods is a bad result, at the latest
+     * when the time limit has passed. To be called again only after it has resolved.
+     */
+    run(): Promise<CheckResult>;
+    /** Kills what runs; a run under way resolves. */
+    close(): Promise<void>;
+}
+
+export interface TrackChecks {
+    /** `limitMs`: how long one run may take. */
+    open(check: OutsideCheck, limitMs: number): CheckRunner;
+    /** Closes every runner and the helper process; resolves within two seconds. */
+    stop(): Promise<void>;
+}
+
+/** Maintenance mode that is on. Wall clock, milliseconds since 1970: it outlives a restart. */
+export interface MaintenanceRecord {
+    readonly sinceMs: number;
+    /** null: until it is switched off. */
+    readonly untilMs: number | null;
+}
+
+export interface LoadedMaintenance {
+    /** null: off. */
+    readonly record: MaintenanceRecord | null;
+    /** "" or what was wrong with the stored copy. */
+    readonly warning: string;
+}
+
+/** Where maintenance mode outlives a restart (src/io/maintenance-store.ts). */
+export interface MaintenanceStore {
+    load(): Promise<LoadedMaintenance>;
+    /** null: off. Fails with a sentence when it cannot be stored. */
+    save(record: MaintenanceRecord | null): Promise<Result<void, string>>;
+}
+
+/** Runs the programs of one change of one vhid (src/io/hook-runner.ts). */
+export interface HookRunner {
+    /**
+     * One program after the other, each with its time limit; resolves when the last has ended.
+     * `cancel` kills the one that runs and skips the rest. What fails is logged, never thrown.
+     */
+    run(run: HookRun, cancel: AbortSignal): Promise<void>;
+}
+
 export interface LoadedConfiguration {
     readonly config: Config;
     /** Printable, "" when there are none. */
@@ -64,5 +117,5 @@ export interface ConfigSource {
      * Reads and checks everything anew. The error is printable text with positions. A carpdev that
      * runs already may be absent for the moment (a pulled USB adapter); any other must exist.
      */
-    load(mayBeAbsent: readonly string[]): Result<LoadedConfiguration, Failure>;
+    load(mayBeAbsent: readonly string[]): Promise<Result<LoadedConfiguration, Failure>>;
 }

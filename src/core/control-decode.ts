@@ -5,8 +5,16 @@
  * and not a crash. null: not what was expected.
  */
 import type {WatchEvent} from "./control-protocol.ts";
-import type {CarpStatus, InterfaceStatus, StatisticsStatus} from "./status.ts";
-import type {DemotionStatus, HostStatus} from "./status-fold.ts";
+import type {
+    BalanceAnswer,
+    BalanceStatus,
+    CarpStatus,
+    InterfaceStatus,
+    MaintenanceStatus,
+    StatisticsStatus,
+    TrackStatus,
+} from "./status.ts";
+import type {DemotionChange, DemotionStatus, HostStatus} from "./status-fold.ts";
 
 type Shape = Readonly<Record<string, "string" | "number" | "boolean" | "array" | "object">>;
 
@@ -35,6 +43,7 @@ const carpShape: Shape = {
     addresses: "array",
     peers: "array",
     virtualMac: "string",
+    group: "string",
     since: "string",
     cause: "string",
     next: "string",
@@ -56,6 +65,8 @@ export function decodeCarps(body: unknown): CarpStatus[] | null {
 export function decodeHost(body: unknown): HostStatus | null {
     const shape: Shape = {
         version: "string",
+        maintenance: "object",
+        bootHoldSince: "string",
         preempt: "boolean",
         demotion: "number",
         scheduler: "string",
@@ -63,7 +74,9 @@ export function decodeHost(body: unknown): HostStatus | null {
         memory: "string",
         memoryLocked: "boolean",
     };
-    return has(body, shape) ? (body as HostStatus) : null;
+    if (!has(body, shape)) return null;
+    const host = body as HostStatus;
+    return decodeMaintenance(host.maintenance) === null ? null : host;
 }
 
 export function decodeInterfaces(body: unknown): InterfaceStatus[] | null {
@@ -87,10 +100,78 @@ export function decodeStatistics(body: unknown): StatisticsStatus | null {
 }
 
 export function decodeDemotion(body: unknown): DemotionStatus | null {
-    if (!has(body, {total: "number", reasons: "array"})) return null;
+    if (!has(body, {total: "number", onWire: "number", groups: "array", reasons: "array"})) {
+        return null;
+    }
     const demotion = body as DemotionStatus;
-    const reason: Shape = {reason: "string", level: "number", since: "string"};
-    return listOf(demotion.reasons, reason) === null ? null : demotion;
+    const reason: Shape = {
+        reason: "string",
+        level: "number",
+        groups: "string",
+        since: "string",
+        clears: "string",
+    };
+    const group: Shape = {group: "string", total: "number", onWire: "number"};
+    const fits =
+        listOf(demotion.reasons, reason) !== null && listOf(demotion.groups, group) !== null;
+    return fits ? demotion : null;
+}
+
+export function decodeDemotionChange(body: unknown): DemotionChange | null {
+    const shape: Shape = {before: "number", total: "number", reasons: "array", cleared: "array"};
+    if (!has(body, shape)) return null;
+    const change = body as DemotionChange;
+    const fits = listOf(change.reasons, {reason: "string", level: "number"}) !== null;
+    return fits ? change : null;
+}
+
+export function decodeMaintenance(body: unknown): MaintenanceStatus | null {
+    const shape: Shape = {on: "boolean", since: "string", until: "string"};
+    return has(body, shape) ? (body as MaintenanceStatus) : null;
+}
+
+export function decodeTracks(body: unknown): TrackStatus[] | null {
+    return listOf<TrackStatus>(body, {
+        name: "string",
+        what: "string",
+        state: "string",
+        since: "string",
+        demotion: "number",
+        last: "string",
+        next: "string",
+    });
+}
+
+const memberShape: Shape = {
+    index: "number",
+    name: "string",
+    vhid: "number",
+    state: "string",
+    master: "string",
+    answers: "number",
+};
+
+export function decodeBalance(body: unknown): BalanceStatus[] | null {
+    const shape: Shape = {carpdev: "string", address: "string", hash: "string", members: "array"};
+    const list = listOf<BalanceStatus>(body, shape);
+    const membersFit = list?.every(({members}) => listOf(members, memberShape) !== null);
+    return membersFit === true ? list : null;
+}
+
+export function decodeBalanceAnswer(body: unknown): BalanceAnswer | null {
+    const shape: Shape = {
+        carpdev: "string",
+        address: "string",
+        client: "string",
+        index: "number",
+        members: "number",
+        name: "string",
+        vhid: "number",
+        master: "string",
+        virtualMac: "string",
+        why: "string",
+    };
+    return has(body, shape) ? (body as BalanceAnswer) : null;
 }
 
 const eventShape: Shape = {kind: "string", time: "string", level: "string", line: "string"};

@@ -4,6 +4,8 @@
  * src/io/control-server.ts carries it over HTTP on a unix socket, src/app/control-api.ts does what
  * a plan says. Nothing here trusts the client.
  */
+import {longestUntilSeconds} from "./cli-values.ts";
+import {demotionLevels, expectedReason, levelProblem, operatorReason} from "./demotion-reasons.ts";
 import type {AdminAction} from "./engine.ts";
 import type {LogFields, LogLevel} from "./log.ts";
 
@@ -39,6 +41,9 @@ export type Resource =
     | "interfaces"
     | "statistics"
     | "demotion"
+    | "balance"
+    | "tracks"
+    | "maintenance"
     | "log"
     | "version"
     | "host";
@@ -47,6 +52,18 @@ export type Plan =
     | {readonly kind: "read"; readonly resource: Resource}
     | {readonly kind: "readCarp"; readonly name: string}
     | {readonly kind: "admin"; readonly name: string; readonly action: AdminAction}
+    | {readonly kind: "balanceWhich"; readonly client: string; readonly address: string}
+    | {readonly kind: "maintenance"; readonly on: boolean; readonly untilSeconds: number | null}
+    /** `reason` is the full name. `add`: the level is added to the one that is set. */
+    | {
+          readonly kind: "demote";
+          readonly reason: string;
+          readonly level: number;
+          readonly add: boolean;
+          readonly group: string;
+      }
+    /** null: every reason of the operator. */
+    | {readonly kind: "undemote"; readonly reason: string | null}
     | {readonly kind: "reload"}
     | {readonly kind: "events"}
     | {readonly kind: "reply"; readonly reply: ApiReply};
@@ -102,7 +119,22 @@ export const routes: readonly Route[] = [
     {path: ["v1", "carp", ":name", "state"], methods: {POST: stateHandler}},
     {path: ["v1", "interfaces"], methods: {GET: read("interfaces")}},
     {path: ["v1", "statistics"], methods: {GET: read("statistics")}},
-    {path: ["v1", "demotion"], methods: {GET: read("demotion")}},
+    {
+        path: ["v1", "demotion"],
+        methods: {
+            GET: read("demotion"),
+            POST: (_name, body) => demoteHandler(body),
+            DELETE: () => ({kind: "undemote", reason: null}),
+        },
+    },
+    {path: ["v1", "demotion", ":name"], methods: {DELETE: undemoteHandler}},
+    {path: ["v1", "balance"], methods: {GET: read("balance")}},
+    {path: ["v1", "balance", "which"], methods: {POST: (_name, body) => whichHandler(body)}},
+    {path: ["v1", "tracks"], methods: {GET: read("tracks")}},
+    {
+        path: ["v1", "maintenance"],
+        methods: {GET: read("maintenance"), POST: (_name, body) => maintenanceHandler(body)},
+    },
     {path: ["v1", "host"], methods: {GET: read("host")}},
     {path: ["v1", "log"], methods: {GET: read("log")}},
     {path: ["v1", "version"], methods: {GET: read("version")}},
@@ -153,24 +185,103 @@ function matchPath(
     return {argument};
 }
 
+/** The members of a body, or what is wrong with it. `keys`: all that it may have. */
+function members(body: string, keys: readonly string[]): Map<string, unknown> | string {
+    const parsed = parseJson(body);
+    if (parsed === undefined) return "the body is not JSON";
+    if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+        return "the body is not a JSON object";
+    }
+    const unknown = Object.keys(parsed).find((key) => !keys.includes(key));
+    if (unknown !== undefined) return `unknown key ${quote(unknown)}`;
+    return new Map<string, unknown>(Object.entries(parsed));
+}
+
+const badBody = (message: string, expected: string): Plan => ({
+    kind: "reply",
+    reply: failure(400, "BAD_BODY", message, expected),
+});
+
 function stateHandler(name: string, body: string): Plan {
     const expected = `{"state": ${adminActions.map((action) => `"${action}"`).join(" | ")}}`;
-    const refuse = (message: string): Plan => ({
-        kind: "reply",
-        reply: failure(400, "BAD_BODY", message, expected),
-    });
-    const parsed = parseJson(body);
-    if (parsed === undefined) return refuse("the body is not JSON");
-    if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-        return refuse("the body is not a JSON object");
+    const given = members(body, ["state"]);
+    if (typeof given === "string") return badBody(given, expected);
+    const action = adminActions.find((known) => known === given.get("state"));
+    if (action === undefined) {
+        return badBody(`state must be one of ${adminActions.join(", ")}`, expected);
     }
-    const keys = Object.keys(parsed);
-    const unknown = keys.find((key) => key !== "state");
-    if (unknown !== undefined) return refuse(`unknown key ${quote(unknown)}`);
-    const state = "state" in parsed ? parsed.state : undefined;
-    const action = adminActions.find((known) => known === state);
-    if (action === undefined) return refuse(`state must be one of ${adminActions.join(", ")}`);
     return {kind: "admin", name, action};
+}
+
+/** The member `key` where it is a string, "" where it is missing; undefined for anything else. */
+function textOf(given: ReadonlyMap<string, unknown>, key: string): string | undefined {
+    const value = given.has(key) ? given.get(key) : "";
+    return typeof value === "string" ? value : undefined;
+}
+
+function demoteHandler(body: string): Plan {
+    const {least, most} = demotionLevels;
+    const expected =
+        `{"reason": NAME, "level": ${least}..${most}, "group": GROUP} or ` +
+        `{"reason": NAME, "add": ${least}..${most}}; reason and group may be missing`;
+    const given = members(body, ["reason", "level", "add", "group"]);
+    if (typeof given === "string") return badBody(given, expected);
+    const add = given.has("add");
+    if (add === given.has("level")) {
+        return badBody("the body has either level or add", expected);
+    }
+    const level = given.get(add ? "add" : "level");
+    if (typeof level !== "number") return badBody("the demotion is not a number", expected);
+    const problem = levelProblem(level);
+    if (problem !== "") return badBody(problem, expected);
+    const group = textOf(given, "group");
+    if (group === undefined) return badBody("group is not a string", expected);
+    if (add && group !== "") return badBody("add does not take a group", expected);
+    const name = textOf(given, "reason");
+    if (name === undefined) return badBody("reason is not a string", expected);
+    const reason = operatorReason(name);
+    if (!reason.ok) return badReason(reason.error);
+    // -0 is a number of JSON too.
+    return {kind: "demote", reason: reason.value, level: level + 0, add, group};
+}
+
+function badReason(message: string): Plan {
+    return {kind: "reply", reply: failure(400, "BAD_REASON", message, expectedReason)};
+}
+
+function undemoteHandler(name: string): Plan {
+    if (name === "") return badReason("the demotion reason is empty");
+    const reason = operatorReason(name);
+    return reason.ok ? {kind: "undemote", reason: reason.value} : badReason(reason.error);
+}
+
+function whichHandler(body: string): Plan {
+    const expected = '{"client": IP address or MAC, "address": VIP}; address may be missing';
+    const given = members(body, ["client", "address"]);
+    if (typeof given === "string") return badBody(given, expected);
+    const client = textOf(given, "client");
+    if (client === undefined || client === "") return badBody("client is missing", expected);
+    const address = textOf(given, "address");
+    if (address === undefined) return badBody("address is not a string", expected);
+    return {kind: "balanceWhich", client, address};
+}
+
+function maintenanceHandler(body: string): Plan {
+    const expected = `{"on": true, "until": 1..${longestUntilSeconds} seconds or null} or {"on": false}`;
+    const given = members(body, ["on", "until"]);
+    if (typeof given === "string") return badBody(given, expected);
+    const on = given.get("on");
+    if (typeof on !== "boolean") return badBody("on must be true or false", expected);
+    const until = given.get("until") ?? null;
+    if (until === null) return {kind: "maintenance", on, untilSeconds: null};
+    const fits =
+        typeof until === "number" &&
+        Number.isInteger(until) &&
+        until >= 1 &&
+        until <= longestUntilSeconds;
+    if (!fits) return badBody("until is no number of seconds in its range", expected);
+    if (!on) return badBody("until goes with on: true only", expected);
+    return {kind: "maintenance", on, untilSeconds: until};
 }
 
 /** undefined: not JSON. */

@@ -33,15 +33,16 @@ function linkRecord(event: Of<"link">): LogRecord {
     return {level: "notice", msg: "link", text: `${carpdev}: ${what}`, fields};
 }
 
-/** "demoted by 240 to 240 (link:eth1)", as FreeBSD's kernel says it. */
+/** "demoted by 240 to 240 (link:eth1)", as FreeBSD's kernel says it; a group is named behind. */
 function demotionRecord(event: Of<"demotion">, before: number): LogRecord {
-    const {reason, level, total} = event;
+    const {reason, level, total, group} = event;
+    const only = group === "" ? "" : `, group ${group}`;
     const by = total - before;
     return {
         level: "notice",
         msg: "demotion",
-        text: `demoted by ${by} to ${total} (${reason}${level === 0 ? " cleared" : ""})`,
-        fields: {reason, demotion: level, total, by},
+        text: `demoted by ${by} to ${total} (${reason}${level === 0 ? " cleared" : ""}${only})`,
+        fields: {reason, demotion: level, total, by, ...(group === "" ? {} : {group})},
     };
 }
 

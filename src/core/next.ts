@@ -8,7 +8,6 @@ export interface NextContext {
     /** Instant of the snapshot, microseconds of CLOCK_MONOTONIC. */
     readonly at: bigint;
     readonly preempt: boolean;
-    readonly demotion: number;
     readonly reasons: readonly DemotionSnapshot[];
     readonly handoverLimitMs: number;
     /** The vhid's carpdev, when the engine knows it. */
@@ -86,6 +85,10 @@ function init(vhost: VhostSnapshot, context: NextContext): string {
         return `starts as BACKUP as soon as ${carpdev} is set up (\`ip link set ${carpdev} up\`)`;
     }
     if (!device.carrier) return `starts as BACKUP as soon as ${carpdev} has a link`;
+    if (device.upAt !== null && device.upAt > context.at) {
+        const left = formatDuration(device.upAt - context.at);
+        return `starts as BACKUP in ${left}, when the link of ${carpdev} has held for link-up-delay`;
+    }
     switch (vhost.cause) {
         case "no address configured":
             return "starts as BACKUP as soon as an address is configured";
@@ -109,13 +112,21 @@ function init(vhost: VhostSnapshot, context: NextContext): string {
         case "interface administratively down":
         case "handed over":
         case "own advertisements were late":
+        case "its master failed with its group":
             return "is about to start as BACKUP";
     }
 }
 
 function demoted(vhost: VhostSnapshot, context: NextContext): string {
-    if (context.demotion === 0) return "";
-    const reasons = context.reasons.filter((r) => r.level !== 0).map((r) => r.reason);
+    if (vhost.demotion === 0) return "";
+    const reasons = context.reasons
+        .filter(({level, groups}) => level !== 0 && holdsFor(groups, vhost.group))
+        .map(({reason}) => reason);
     const why = reasons.length === 0 ? "" : ` (${reasons.join(", ")})`;
-    return `; demoted by ${context.demotion}${why}, advertises advskew ${vhost.effectiveAdvskew}`;
+    return `; demoted by ${vhost.demotion}${why}, advertises advskew ${vhost.effectiveAdvskew}`;
+}
+
+/** `groups` as in DemotionSnapshot. */
+function holdsFor(groups: string, group: string): boolean {
+    return groups === "" || groups.split(", ").includes(group);
 }

@@ -4,10 +4,19 @@
  * The first line of a carp interface is the BSDs' ifconfig line, so that scripts made for a BSD
  * find their words.
  */
+import {thisHost} from "./balance.ts";
 import type {WatchEvent} from "./control-protocol.ts";
 import {formatDuration} from "./duration.ts";
-import type {CarpStatus, InterfaceStatus, StatisticsStatus} from "./status.ts";
-import type {DemotionStatus, HostStatus} from "./status-fold.ts";
+import type {
+    BalanceAnswer,
+    BalanceStatus,
+    CarpStatus,
+    InterfaceStatus,
+    MaintenanceStatus,
+    StatisticsStatus,
+    TrackStatus,
+} from "./status.ts";
+import type {DemotionChange, DemotionStatus, HostStatus} from "./status-fold.ts";
 
 /** Colours by the names that node's styleText knows; a plain painter returns the text. */
 export type Colour = "green" | "yellow" | "red" | "cyan" | "dim";
@@ -16,17 +25,41 @@ export const plain: Paint = (_colour, text) => text;
 
 const stateColour = {MASTER: "green", BACKUP: "cyan", INIT: "yellow"} as const;
 
-/** "preempt on, demotion 0, SCHED_FIFO 50, memory locked": the host in one line. */
-export function showHost(host: HostStatus, paint: Paint): string {
+/**
+ * The host in one line: "preempt on, demotion 0, SCHED_FIFO 50, memory locked". What keeps it from
+ * being MASTER by somebody's wish stands first.
+ */
+export function showHost(host: HostStatus, nowMs: number, paint: Paint): string {
     const preempt = `preempt ${host.preempt ? "on" : "off"}`;
     const demotion = `demotion ${host.demotion}`;
+    const {maintenance, bootHoldSince} = host;
     return [
+        ...(maintenance.on ? [paint("yellow", maintenanceText(maintenance, nowMs))] : []),
+        ...(bootHoldSince === ""
+            ? []
+            : [paint("yellow", `BOOT HOLD since ${bootHoldSince} (${ago(bootHoldSince, nowMs)})`)]),
         preempt,
         ...(host.arpbalance ? ["arpbalance on"] : []),
         host.demotion === 0 ? demotion : paint("red", demotion),
         host.realtime ? host.scheduler : paint("yellow", host.scheduler),
         host.memoryLocked ? host.memory : paint("yellow", host.memory),
     ].join(", ");
+}
+
+/** "MAINTENANCE until 2026-11-22T14:30:00.000Z (in 12 min)", "maintenance off". */
+function maintenanceText({on, since, until}: MaintenanceStatus, nowMs: number): string {
+    if (!on) return "maintenance off";
+    if (until === "") return `MAINTENANCE since ${since} (${ago(since, nowMs)})`;
+    return `MAINTENANCE until ${until} (in ${timeTo(until, nowMs)})`;
+}
+
+export function showMaintenance(
+    maintenance: MaintenanceStatus,
+    nowMs: number,
+    paint: Paint,
+): string {
+    const text = maintenanceText(maintenance, nowMs);
+    return `${maintenance.on ? paint("yellow", text) : text}\n`;
 }
 
 /** `nowMs` is the wall clock, milliseconds since 1970. */
@@ -42,6 +75,7 @@ export function showCarp(carp: CarpStatus, nowMs: number, paint: Paint): string 
         `${name}: ${word} carpdev ${carpdev} vhid ${vhid} advbase ${advbase} advskew ${advskew}${suffix}`,
         ...carp.addresses.map((a) => `\t${a.includes(":") ? "inet6" : "inet"} ${a}`),
         `\tlladdr ${carp.virtualMac}`,
+        ...(carp.group === "carp" ? [] : [`\tgroup ${carp.group}`]),
         ...(carp.peers.length === 0 ? [] : [`\tpeer ${carp.peers.join(" ")}`]),
         `\tsince ${carp.since} (${ago(carp.since, nowMs)}): ${carp.cause}`,
     ];
@@ -65,12 +99,17 @@ export function showAll(
     paint: Paint,
 ): string {
     const body = carps.map((carp) => showCarp(carp, nowMs, paint));
-    return [showHost(host, paint), ...body, ""].join("\n");
+    return [showHost(host, nowMs, paint), ...body, ""].join("\n");
 }
 
 function ago(iso: string, nowMs: number): string {
     const then = Date.parse(iso);
     return Number.isFinite(then) ? formatDuration(BigInt(Math.round(nowMs - then)) * 1000n) : "?";
+}
+
+function timeTo(iso: string, nowMs: number): string {
+    const then = Date.parse(iso);
+    return Number.isFinite(then) ? formatDuration(BigInt(Math.round(then - nowMs)) * 1000n) : "?";
 }
 
 export function showInterfaces(list: readonly InterfaceStatus[], paint: Paint): string {
@@ -109,12 +148,94 @@ function words(key: string): string {
 }
 
 export function showDemotion(demotion: DemotionStatus, nowMs: number): string {
-    const rows = demotion.reasons.map((r) => [
+    const {total, onWire, groups, reasons} = demotion;
+    const rows = reasons.map((r) => [
         `\t${r.reason}`,
         String(r.level),
+        ...(reasons.some((other) => other.groups !== "") ? [groupsText(r.groups)] : []),
         `since ${r.since} (${ago(r.since, nowMs)})`,
+        `ends: ${r.clears}`,
     ]);
-    return `demotion ${demotion.total}\n${table(rows)}`;
+    // Where every reason holds for every group there is nothing to be said about groups.
+    const differing = groups.some((group) => group.total !== total) ? groups : [];
+    return [
+        `demotion ${total}, on the wire ${onWire}\n`,
+        ...differing.map((g) => `group ${g.group}: demotion ${g.total}, on the wire ${g.onWire}\n`),
+        table(rows),
+    ].join("");
+}
+
+function groupsText(groups: string): string {
+    if (groups === "") return "every group";
+    return `${groups.includes(",") ? "groups" : "group"} ${groups}`;
+}
+
+/** FreeBSD's `sysctl net.inet.carp.demotion`, and with `before` its answer to a write. */
+export function showSysctl(total: number, before: number | null): string {
+    const value = before === null ? `${total}` : `${before} -> ${total}`;
+    return `net.inet.carp.demotion: ${value}\n`;
+}
+
+/** "demotion 0 -> 10 (operator 10)". */
+export function showDemotionChange(change: DemotionChange): string {
+    const {before, total, reasons, cleared} = change;
+    const parts = [
+        ...reasons.map(({reason, level}) => `${reason} ${level}`),
+        ...cleared.map((reason) => `${reason} cleared`),
+    ];
+    const what = parts.length === 0 ? "the operator has set nothing" : parts.join(", ");
+    return `demotion ${before === total ? total : `${before} -> ${total}`} (${what})\n`;
+}
+
+const trackColour = {good: "green", failing: "red", starting: "cyan"} as const;
+
+export function showTracks(tracks: readonly TrackStatus[], nowMs: number, paint: Paint): string {
+    if (tracks.length === 0) return "nothing is tracked: the configuration has no [[track]]\n";
+    const rows = tracks.map((track) => [
+        track.name,
+        paint(trackColour[track.state], track.state),
+        `demotion ${track.demotion}`,
+        track.what,
+        `since ${track.since} (${ago(track.since, nowMs)})`,
+    ]);
+    const lines = table(rows).split("\n");
+    return tracks
+        .map((track, i) => `${lines[i] ?? ""}\n\tlast: ${track.last}\n\tnext: ${track.next}\n`)
+        .join("");
+}
+
+export function showBalance(groups: readonly BalanceStatus[], paint: Paint): string {
+    if (groups.length === 0) {
+        return "nothing is balanced: no VIP is shared by vhids of one carpdev with arpbalance on\n";
+    }
+    return groups.map((group) => balanceGroup(group, paint)).join("");
+}
+
+function balanceGroup({carpdev, address, hash, members}: BalanceStatus, paint: Paint): string {
+    const head = ["\tindex", "vhid", "name", "state", "master", "requests", "answers"];
+    const rows = members.map((member) => [
+        `\t${member.index}`,
+        String(member.vhid),
+        member.name,
+        paint(stateColour[member.state], member.state),
+        member.master === "" ? paint("red", "nobody known") : member.master,
+        // The kernel drops the questions that another host answers.
+        member.requests === null ? "-" : String(member.requests),
+        String(member.answers),
+    ]);
+    const title = `${address} on ${carpdev}: ${members.length} vhids, ${hash}`;
+    return `${title}\n${table([head, ...rows])}`;
+}
+
+export function showBalanceAnswer(answer: BalanceAnswer): string {
+    const {client, address, carpdev, why, name, vhid, master, virtualMac} = answer;
+    const who =
+        master === thisHost
+            ? `this host answers with ${virtualMac} (${name}, vhid ${vhid} is MASTER here)`
+            : master === ""
+              ? `nobody known: this host has heard no MASTER of ${name}, vhid ${vhid}`
+              : `${master} answers with ${virtualMac} (MASTER of ${name}, vhid ${vhid})`;
+    return `${who}\n\t${client} asks for ${address} on ${carpdev}: ${why}\n`;
 }
 
 export function showEvent(event: WatchEvent): string {

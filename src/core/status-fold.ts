@@ -5,25 +5,73 @@
  * difference of the two clocks at this moment, so that a stepped wall clock shows at once.
  */
 import type {Config} from "./config.ts";
+import {isOperators, onWire, whatClears} from "./demotion-reasons.ts";
 import type {DemotionSnapshot, EngineSnapshot, PeerSnapshot, VhostSnapshot} from "./engine.ts";
 import {nextOf} from "./next.ts";
-import type {CarpStatus, InterfaceStatus, MasterStatus, StatisticsStatus} from "./status.ts";
+import type {
+    CarpStatus,
+    InterfaceStatus,
+    MaintenanceStatus,
+    MasterStatus,
+    StatisticsStatus,
+} from "./status.ts";
 
 /** What `show demotion` prints. */
 export interface DemotionStatus {
     /** Sum of all reasons, not clamped. */
     readonly total: number;
+    /** 0..240: what the sum makes of itself on the wire. */
+    readonly onWire: number;
+    /** The same for the vhids of each group; reasons may hold for some groups only. */
+    readonly groups: readonly {
+        readonly group: string;
+        readonly total: number;
+        readonly onWire: number;
+    }[];
     readonly reasons: readonly {
         readonly reason: string;
         readonly level: number;
+        /** The groups that it holds for, ", " between; "" for every group. */
+        readonly groups: string;
         /** ISO 8601 time at which this reason appeared. */
         readonly since: string;
+        /** What ends it, in words. */
+        readonly clears: string;
     }[];
+}
+
+/** What a change of the operator's reasons did. */
+export interface DemotionChange {
+    /** The sum of all reasons before and after. */
+    readonly before: number;
+    readonly total: number;
+    /** The operator's reasons that hold now. */
+    readonly reasons: readonly {readonly reason: string; readonly level: number}[];
+    /** The operator's reasons that held before and do not any more. */
+    readonly cleared: readonly string[];
+}
+
+/** The operator's part of two snapshots, before and after a change. */
+export function foldDemotionChange(before: EngineSnapshot, after: EngineSnapshot): DemotionChange {
+    const operators = ({demotionReasons}: EngineSnapshot) =>
+        demotionReasons.filter(({reason}) => isOperators(reason));
+    const reasons = operators(after).map(({reason, level}) => ({reason, level}));
+    return {
+        before: before.demotion,
+        total: after.demotion,
+        reasons,
+        cleared: operators(before)
+            .map(({reason}) => reason)
+            .filter((reason) => !reasons.some((held) => held.reason === reason)),
+    };
 }
 
 /** The first line of `show carp`: what concerns the whole host. */
 export interface HostStatus {
     readonly version: string;
+    readonly maintenance: MaintenanceStatus;
+    /** ISO 8601 time since which the host demotes itself after its start; "" when it does not. */
+    readonly bootHoldSince: string;
     readonly preempt: boolean;
     readonly arpbalance: boolean;
     readonly demotion: number;
@@ -57,7 +105,6 @@ function carpStatus(vhost: VhostSnapshot, input: FoldInput): CarpStatus {
         at: snapshot.at,
         preempt,
         handoverLimitMs,
-        demotion: snapshot.demotion,
         reasons: snapshot.demotionReasons,
         carpdev: snapshot.carpdevs.find((device) => device.carpdev === vhost.carpdev),
     });
@@ -71,7 +118,8 @@ function carpStatus(vhost: VhostSnapshot, input: FoldInput): CarpStatus {
         advbase: vhost.advbase,
         advskew: vhost.advskew,
         effectiveAdvskew: vhost.effectiveAdvskew,
-        demotion: snapshot.demotion,
+        group: vhost.group,
+        demotion: vhost.demotion,
         addresses: vhost.addresses.map((vip) => `${vip.address}/${vip.prefixLength}`),
         virtualMac: vhost.virtualMac,
         since: isoOf(vhost.since, wallOffsetUs),
@@ -122,23 +170,46 @@ export function foldStatistics(
     };
 }
 
-export function foldDemotion(input: FoldInput): DemotionStatus {
-    const toStatus = ({reason, level, since}: DemotionSnapshot) => ({
+export function foldDemotion(input: FoldInput, maintenance: MaintenanceStatus): DemotionStatus {
+    const {snapshot, config, wallOffsetUs} = input;
+    const sums = new Map(snapshot.vhosts.map(({group, demotion}) => [group, demotion]));
+    const toStatus = ({reason, level, groups, since}: DemotionSnapshot) => ({
         reason,
         level,
-        since: isoOf(since, input.wallOffsetUs),
+        groups,
+        since: isoOf(since, wallOffsetUs),
+        clears: whatClears(reason, config, maintenance),
     });
     return {
-        total: input.snapshot.demotion,
-        reasons: input.snapshot.demotionReasons.map(toStatus),
+        total: snapshot.demotion,
+        onWire: onWire(snapshot.demotion),
+        groups: [...sums].map(([group, total]) => ({group, total, onWire: onWire(total)})),
+        reasons: snapshot.demotionReasons.map(toStatus),
     };
 }
 
-export function foldHost(input: FoldInput, version: string): HostStatus {
+export function foldHost(
+    input: FoldInput,
+    version: string,
+    maintenance: MaintenanceStatus,
+): HostStatus {
     const {scheduler, realtime, memory, memoryLocked} = input.snapshot.scheduling;
     const {preempt, arpbalance} = input.config.options;
-    const demotion = input.snapshot.demotion;
-    return {version, preempt, arpbalance, demotion, scheduler, realtime, memory, memoryLocked};
+    const {demotion, demotionReasons} = input.snapshot;
+    const boot = demotionReasons.find(({reason}) => reason === "boot");
+    const bootHoldSince = boot === undefined ? "" : isoOf(boot.since, input.wallOffsetUs);
+    return {
+        version,
+        maintenance,
+        bootHoldSince,
+        preempt,
+        arpbalance,
+        demotion,
+        scheduler,
+        realtime,
+        memory,
+        memoryLocked,
+    };
 }
 
 /** The text behind systemd's STATUS=: "1 MASTER, 2 BACKUP, demotion 0". */

@@ -6,9 +6,10 @@
  * first frame: one small write. The copy before the last is kept as `.old`.
  */
 import {randomInt} from "node:crypto";
-import {link, mkdir, open, readFile, rename, rm} from "node:fs/promises";
-import {dirname, join} from "node:path";
+import {readFile} from "node:fs/promises";
+import {join} from "node:path";
 import {err, ok, type Result} from "../core/result.ts";
+import {writeDurably} from "./durable-file.ts";
 import {codeOf} from "./system-error.ts";
 
 const fileName = "counter-epoch";
@@ -106,33 +107,8 @@ export class FileEpochStore {
         return {epoch, warning, whole: false};
     }
 
-    /** Temporary file, fsync, rename, fsync of the directory: whole before or whole after. */
     async #write(epoch: number, keepOld: boolean): Promise<void> {
-        const directory = dirname(this.#file);
-        await mkdir(directory, {recursive: true, mode: 0o755});
-        const temporary = `${this.#file}.tmp`;
-        await rm(temporary, {force: true});
-        const file = await open(temporary, "wx", 0o600);
-        try {
-            await file.writeFile(`${JSON.stringify({epoch})}\n`);
-            await file.sync();
-        } finally {
-            await file.close();
-        }
-        if (keepOld) {
-            // A second name for the current file; at no instant is there no current file.
-            const next = `${this.#file}.old.tmp`;
-            await rm(next, {force: true});
-            await link(this.#file, next);
-            await rename(next, `${this.#file}.old`);
-        }
-        await rename(temporary, this.#file);
-        const folder = await open(directory, "r");
-        try {
-            await folder.sync();
-        } finally {
-            await folder.close();
-        }
+        await writeDurably(this.#file, `${JSON.stringify({epoch})}\n`, keepOld);
         this.#stored = {epoch, warning: "", whole: true};
     }
 }

@@ -20,7 +20,7 @@ struct Asker : Lan {
     net.command(a, [&](core::Host& host, Instant now) { host.handle_frame(now, 0, frame); });
     if (net.sent().size() == before) return std::nullopt;
     CHECK_EQ(net.sent().size(), before + 1);
-    CHECK_EQ(net.sent().back().kind, core::TransmitKind::kArpReply);
+    CHECK_EQ(net.sent().back().kind, core::TransmitKind::kAnswer);
     return wire::parse_arp(net.sent().back().frame);
   }
 
@@ -121,7 +121,7 @@ TEST(an_answer_is_dropped_when_the_reign_ends_in_the_same_batch) {
     host.handle_frame(at_once, 0, craft({.source = ip4(192, 168, 1, 1), .skew = 0}));
   });
   CHECK_STATE(asker.net, asker.a, kBackup);
-  CHECK_EQ(count_kind(asker.net, asker.a, core::TransmitKind::kArpReply, now), 0U);
+  CHECK_EQ(count_kind(asker.net, asker.a, core::TransmitKind::kAnswer, now), 0U);
   CHECK_NO_VIOLATION(asker.net);
 }
 

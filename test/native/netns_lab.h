@@ -111,14 +111,14 @@ class Lab {
     return index;
   }
 
-  /// The client's neighbour entry for the VIP, as the engine's ARP answers would make it.
-  bool teach(const MacAddress& to) {
+  /// The client's neighbour entry for a VIP, as the engine's answers would make it.
+  bool teach(const MacAddress& to, const char* vip = "10.0.0.1") {
     char text[32];
     std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", to.octets[0], to.octets[1],
                   to.octets[2], to.octets[3], to.octets[4], to.octets[5]);
     bool ok = false;
     in_client([&] {
-      ok = run(std::string{"ip neigh replace 10.0.0.1 dev ceth nud permanent lladdr "} + text);
+      ok = run(std::string{"ip neigh replace "} + vip + " dev ceth nud permanent lladdr " + text);
     });
     return ok;
   }

@@ -114,8 +114,14 @@ TEST(netns_solicitations_are_the_engines) {
   CHECK(!next_frame(macvlan, kDeadlineNs, question_for(vip.ifindex())).empty());
   CHECK(next_frame(macvlan, kQuietNs, question_for(vip.ifindex())).empty());
   CHECK(next_frame(carpdev, kQuietNs, question_for(lab.ifindex)).empty());
-  // The kernel said nothing to either, nor to the probe of a host that wants the same address.
-  lab.in_client([] { static_cast<void>(run("ip addr add fd00::1/64 dev ceth")); });
+  // Nor is the probe of a host that wants the same address the kernel's.
+  lab.in_client([] { CHECK(run("ip addr add fd00::1/64 dev ceth")); });
+  const auto is_probe = [](const Received& received) {
+    const auto got = carp::wire::parse_neighbour(received.frame);
+    return got.has_value() && got->source.is_unspecified() && got->target == address6(1);
+  };
+  CHECK(!next_frame(carpdev, kDeadlineNs, is_probe).empty());
+  // The kernel said nothing to any of them.
   const auto is_answer = [](const Received& received) {
     const auto got = carp::wire::parse_neighbour(received.frame);
     return got.has_value() && !got->solicitation && got->target == address6(1) &&

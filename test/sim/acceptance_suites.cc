@@ -149,12 +149,12 @@ TEST(f8_the_neighbour_advertisement_of_an_ipv6_vip_carries_the_virtual_mac) {
   lan.net.run_for(seconds{10});
   std::size_t seen = 0;
   for (const sim::Sent& sent : lan.net.sent()) {
-    const auto na = sim::parse_neighbour_advertisement(sent.frame);
-    if (!na) continue;
+    const auto na = wire::parse_neighbour(sent.frame);
+    if (!na || na->solicitation || na->solicited) continue;
     ++seen;
     CHECK_EQ(sent.host, a);
     CHECK(wire::IpAddress::from(na->target) == kVip6);
-    CHECK(na->mac == wire::virtual_mac(1));
+    CHECK(na->link_layer == wire::virtual_mac(1));
     CHECK_EQ(sent.frame[11], 1);            // Ethernet source 00:00:5e:00:01:01
     CHECK_EQ(sent.frame[58] & 0xa0, 0xa0);  // router and override
   }

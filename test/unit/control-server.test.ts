@@ -1,126 +1,15 @@
 /** The control socket: a real unix socket, good clients, bad clients, and carpctl itself. */
 import assert from "node:assert/strict";
-import {mkdtempSync, rmSync, statSync, writeFileSync} from "node:fs";
+import {statSync, writeFileSync} from "node:fs";
 import {connect, type Socket} from "node:net";
-import {tmpdir} from "node:os";
 import {join} from "node:path";
-import {type TestContext, test} from "node:test";
-import {runCarpctl} from "../../src/app/carpctl-run.ts";
-import {ControlApi} from "../../src/app/control-api.ts";
-import {Daemon} from "../../src/app/daemon.ts";
+import {test} from "node:test";
 import {errorOf} from "../../src/core/control-protocol.ts";
 import {EngineError} from "../../src/core/engine.ts";
-import {err, ok} from "../../src/core/result.ts";
-import {plain} from "../../src/core/show.ts";
-import {ControlClient} from "../../src/io/control-client.ts";
-import {ControlServer} from "../../src/io/control-server.ts";
-import {claimRunDir, directoryFrom, openToGroup} from "../../src/io/run-dir.ts";
-import {config, now, ScriptedEngine, snapshot, until, vhost} from "./engine-fixtures.ts";
-
-interface Stand {
-    readonly folder: string;
-    readonly socket: string;
-    readonly engine: ScriptedEngine;
-    readonly daemon: Daemon;
-    readonly server: ControlServer;
-    readonly client: ControlClient;
-    readonly bugs: unknown[];
-    /** Runs carpctl against this stand. */
-    readonly carpctl: (line: string) => Promise<{code: number; out: string; complaint: string}>;
-}
-
-function folder(t: TestContext): string {
-    const path = mkdtempSync(join(tmpdir(), "carpd-ctl-"));
-    t.after(() => rmSync(path, {recursive: true, force: true}));
-    return path;
-}
-
-async function carpctlIn(
-    runDir: string,
-    line: string,
-    signal = new AbortController().signal,
-    onOut: (text: string) => void = () => undefined,
-): Promise<{code: number; out: string; complaint: string}> {
-    let out = "";
-    let complaint = "";
-    const code = await runCarpctl(line === "" ? [] : line.split(" "), {
-        version: "0.1.0",
-        defaultRunDir: runDir,
-        connect: (socket) => new ControlClient(socket),
-        out: (text) => {
-            out += text;
-            onOut(text);
-        },
-        complain: (text) => {
-            complaint += text;
-        },
-        paint: plain,
-        nowMs: () => Number(now / 1000n),
-        signal,
-    });
-    return {code, out, complaint};
-}
-
-async function stand(t: TestContext, streamLimit?: number): Promise<Stand> {
-    const path = folder(t);
-    const socket = join(path, "control.sock");
-    const engine = new ScriptedEngine();
-    const bugs: unknown[] = [];
-    const daemon = new Daemon(
-        {
-            engine,
-            clock: {
-                monotonicUs: () => now,
-                wallUs: () => now,
-                after: (ms, run) => {
-                    const timer = setTimeout(run, ms);
-                    return () => clearTimeout(timer);
-                },
-            },
-            log: {write: () => undefined},
-            notifier: {
-                watchdogIntervalMs: null,
-                ready: () => undefined,
-                status: () => undefined,
-                reloading: () => undefined,
-                stopping: () => undefined,
-                watchdog: () => undefined,
-            },
-            epochs: {
-                advance: () => Promise.resolve(ok({epoch: 1, warning: ""})),
-                heard: () => undefined,
-                settled: () => Promise.resolve(),
-            },
-            config: {load: () => err({text: "carpd.toml:1:1: no such key", exitCode: 78})},
-        },
-        {
-            version: "0.1.0",
-            engine: {
-                janitor: "",
-                owner: "",
-                sysctlJournal: "",
-                realtimePriority: 0,
-                lockMemory: false,
-            },
-        },
-        config(),
-    );
-    assert.ok((await daemon.start()).ok);
-    const api = new ControlApi(daemon, () => ({watchersDropped: server.slowClients}));
-    const server: ControlServer = new ControlServer({
-        socket,
-        opened: (file) => openToGroup(file, "no-such-group-here"),
-        answer: (request) => api.answer(request),
-        subscribe: (listener) => daemon.history.subscribe(listener),
-        failed: (error) => bugs.push(error),
-        ...(streamLimit === undefined ? {} : {streamLimit}),
-    });
-    await server.listen();
-    t.after(() => server.close());
-    const client = new ControlClient(socket);
-    const carpctl = (line: string) => carpctlIn(path, line);
-    return {folder: path, socket, engine, daemon, server, client, bugs, carpctl};
-}
+import type {ControlClient} from "../../src/io/control-client.ts";
+import {claimRunDir, directoryFrom} from "../../src/io/run-dir.ts";
+import {carpctlIn, folder, stand} from "./control-stand.ts";
+import {now, type ScriptedEngine, snapshot, until, vhost} from "./engine-fixtures.ts";
 
 async function status(
     client: ControlClient,
@@ -161,6 +50,9 @@ test("reading, and the errors of reading", async (t) => {
         "interfaces",
         "statistics",
         "demotion",
+        "balance",
+        "tracks",
+        "maintenance",
         "log",
         "version",
         "host",
@@ -280,7 +172,7 @@ function emit(engine: ScriptedEngine, i: number): void {
 test("watchers get every event; one that does not read is dropped and counted", {
     timeout: 30_000,
 }, async (t) => {
-    const s = await stand(t, 65_536);
+    const s = await stand(t, {streamLimit: 65_536});
     const abort = new AbortController();
     const lines: string[] = [];
     const watching = carpctlIn(s.folder, "watch --json", abort.signal, (text) => lines.push(text));
@@ -338,7 +230,17 @@ test("carpctl show carp, for people and for programs", async (t) => {
     );
     const json: unknown = JSON.parse((await s.carpctl("show carp --json")).out);
     assert.ok(Array.isArray(json) && json.length === 1);
-    for (const line of ["show interfaces", "show statistics", "show demotion", "show log"]) {
+    for (const line of [
+        "show",
+        "show interfaces",
+        "show statistics",
+        "show demotion",
+        "show balance",
+        "show tracks",
+        "show log",
+        "maintenance",
+        "sysctl net.inet.carp.demotion",
+    ]) {
         const shown = await s.carpctl(line);
         assert.equal(shown.code, 0, shown.complaint);
         assert.equal((await s.carpctl(`${line} --json`)).code, 0, line);

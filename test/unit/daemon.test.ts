@@ -7,6 +7,7 @@ import {type Config, defaultOptions} from "../../src/core/config.ts";
 import {EngineError, type EngineEvent} from "../../src/core/engine.ts";
 import type {LogRecord} from "../../src/core/log.ts";
 import {err, ok, type Result} from "../../src/core/result.ts";
+import {MemoryMaintenance, ScriptedChecks, track} from "./condition-fixtures.ts";
 import {
     carpConfig,
     config,
@@ -23,6 +24,9 @@ class Rig {
     readonly order: string[] = [];
     readonly records: LogRecord[] = [];
     readonly heard: number[] = [];
+    readonly hookRuns: string[] = [];
+    readonly checks = new ScriptedChecks();
+    readonly maintenance = new MemoryMaintenance();
     epoch = 41;
     epochError: string | null = null;
     loaded: Result<{config: Config; warnings: string}, Failure> = ok({
@@ -32,7 +36,7 @@ class Rig {
     #timers: {ms: number; run: () => void}[] = [];
     readonly daemon: Daemon;
 
-    constructor(watchdogIntervalMs: number | null = null) {
+    constructor(watchdogIntervalMs: number | null = null, first = config()) {
         const say = (text: string) => this.order.push(text);
         const notifier: Notifier = {
             watchdogIntervalMs,
@@ -53,7 +57,7 @@ class Rig {
             heard: (epoch) => this.heard.push(epoch),
             settled: () => Promise.resolve(),
         };
-        const source: ConfigSource = {load: () => this.loaded};
+        const source: ConfigSource = {load: async () => this.loaded};
         const clock = {
             monotonicUs: () => now,
             wallUs: () => now,
@@ -67,7 +71,21 @@ class Rig {
         };
         const log = {write: (record: LogRecord) => this.records.push(record)};
         this.daemon = new Daemon(
-            {engine: this.engine, clock, log, notifier, epochs, config: source},
+            {
+                engine: this.engine,
+                clock,
+                log,
+                notifier,
+                epochs,
+                config: source,
+                hooks: {
+                    run: async (run) => {
+                        this.hookRuns.push(run.args.join(" "));
+                    },
+                },
+                checks: this.checks,
+                maintenance: this.maintenance,
+            },
             {
                 version: "0.1.0",
                 engine: {
@@ -78,7 +96,7 @@ class Rig {
                     lockMemory: true,
                 },
             },
-            config(),
+            first,
         );
     }
 
@@ -144,6 +162,49 @@ test("an epoch that cannot be stored, or a refused engine, ends the start", asyn
     assert.equal(other.ok ? 0 : other.error.exitCode, 71);
 });
 
+test("maintenance and boot hold are the engine's before the first vhid", async () => {
+    const options = {...defaultOptions, bootDelayMs: 30_000};
+    const rig = new Rig(null, config({options}));
+    rig.maintenance.record = {sinceMs: 5, untilMs: null};
+    await rig.started();
+    assert.deepEqual(rig.engine.calls.slice(0, 4), [
+        "start",
+        "demotion maintenance 240",
+        "demotion boot 240",
+        "configure",
+    ]);
+    assert.ok(rig.daemon.conditions.maintenance().on);
+});
+
+test("tracks come and go with a reload, and are back when the engine refuses it", async () => {
+    const rig = await new Rig().started();
+    rig.loaded = ok({config: config({tracks: [track({fall: 1})]}), warnings: ""});
+    rig.checks.answers.set("ping", {verdict: "bad", text: "no answer"});
+    assert.ok((await rig.daemon.reload()).ok);
+    const demoted = () => rig.engine.current.demotionReasons.map(({reason}) => reason);
+    await until(() => demoted().includes("track:uplink"), "the check demotes");
+
+    // The same name as a link of the engine's: cleared for it, then set again as it refuses.
+    const link = track({check: {kind: "interface", interface: "eth9"}});
+    rig.loaded = ok({config: config({tracks: [link]}), warnings: ""});
+    rig.engine.onConfigure = (next) =>
+        next.linkTracks.length > 0
+            ? Promise.reject(new EngineError("ENODEV", "watch", "eth9", 19, "no"))
+            : Promise.resolve();
+    const from = rig.engine.calls.length;
+    assert.ok(!(await rig.daemon.reload()).ok);
+    assert.deepEqual(rig.engine.calls.slice(from), [
+        "demotion track:uplink 0",
+        "configure",
+        "configure",
+        "demotion track:uplink 240",
+    ]);
+    assert.deepEqual(demoted(), ["track:uplink"]);
+    assert.equal(await rig.daemon.stop(), 0);
+    assert.ok(rig.checks.stopped);
+    assert.equal(rig.checks.openNow, 0);
+});
+
 test("events become log lines, history, status and stored epochs", async () => {
     const rig = await new Rig().started();
     const seen: string[] = [];
@@ -192,6 +253,19 @@ test("after lost events the snapshot tells what changed, once", async () => {
     assert.equal(rig.texts("carp state").length, 1);
     rig.engine.emit(change(since + 50n, "BACKUP", "MASTER"));
     assert.equal(rig.texts("carp state").length, 2);
+});
+
+test("hooks are told events and what a resync finds, and stop waits for the last", async () => {
+    const rig = await new Rig().started();
+    rig.engine.emit(change(now + 5n, "MASTER", "BACKUP"));
+    await until(() => rig.hookRuns.length === 1, "the event is told");
+    const since = now + 100n;
+    rig.engine.current = snapshot({vhosts: [vhost({since})]});
+    rig.engine.emit({kind: "eventsLost", at: now + 120n, count: 1});
+    await until(() => rig.hookRuns.length === 2, "the resync is told");
+    rig.engine.onStop = async () => rig.engine.emit(change(now + 200n, "MASTER", "INIT"));
+    assert.equal(await rig.daemon.stop(), 0);
+    assert.deepEqual(rig.hookRuns, ["1@eth1 BACKUP", "1@eth1 MASTER", "1@eth1 INIT"]);
 });
 
 test("reload: unchanged, changed, bad", async () => {

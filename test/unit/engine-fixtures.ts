@@ -5,6 +5,7 @@ import {type CarpConfig, type Config, defaultOptions, Secret} from "../../src/co
 import type {
     AdminAction,
     CarpdevSnapshot,
+    DemotionSnapshot,
     Engine,
     EngineConfig,
     EngineEvent,
@@ -31,12 +32,16 @@ export function carpConfig(change: Partial<CarpConfig> = {}): CarpConfig {
         mac: "virtual",
         profile: "freebsd",
         enabled: true,
+        group: "carp",
+        upscript: "",
+        downscript: "",
+        xparam: "",
         ...change,
     };
 }
 
 export function config(change: Partial<Config> = {}): Config {
-    return {options: defaultOptions, carp: [carpConfig()], ...change};
+    return {options: defaultOptions, carp: [carpConfig()], tracks: [], ...change};
 }
 
 export function peer(change: Partial<PeerSnapshot> = {}): PeerSnapshot {
@@ -63,6 +68,8 @@ export function vhost(change: Partial<VhostSnapshot> = {}): VhostSnapshot {
         advbase: 1,
         advskew: 0,
         effectiveAdvskew: 0,
+        group: "carp",
+        demotion: 0,
         since: now - 60n * second,
         cause: "master timed out",
         nextAdvertisementAt: now + 400_000n,
@@ -86,6 +93,7 @@ export function carpdev(change: Partial<CarpdevSnapshot> = {}): CarpdevSnapshot 
         present: true,
         adminUp: true,
         carrier: true,
+        upAt: null,
         mac: "02:00:00:00:00:02",
         addresses: ["192.168.1.2/24"],
         counters: {received: 9},
@@ -100,6 +108,8 @@ export function snapshot(change: Partial<EngineSnapshot> = {}): EngineSnapshot {
         demotionReasons: [],
         vhosts: [vhost()],
         carpdevs: [carpdev()],
+        balance: [],
+        linkTracks: [],
         scheduling: {
             scheduler: "SCHED_FIFO 50",
             realtime: true,
@@ -112,6 +122,19 @@ export function snapshot(change: Partial<EngineSnapshot> = {}): EngineSnapshot {
         },
         ...change,
     };
+}
+
+/** A snapshot in which these reasons hold, with the sums that follow from them. */
+export function withDemotion(
+    of: EngineSnapshot,
+    demotionReasons: readonly DemotionSnapshot[],
+): EngineSnapshot {
+    const sum = (group: string | null): number =>
+        demotionReasons
+            .filter(({groups}) => group === null || groups === "" || groups === group)
+            .reduce((total, {level}) => total + level, 0);
+    const vhosts = of.vhosts.map((one) => ({...one, demotion: sum(one.group)}));
+    return {...of, demotionReasons, demotion: sum(null), vhosts};
 }
 
 /** Does what a test tells it and keeps what it was told. */
@@ -146,8 +169,12 @@ export class ScriptedEngine implements Engine {
         return this.onAdmin();
     }
 
-    setDemotion(reason: string, level: number): Promise<void> {
-        this.calls.push(`demotion ${reason} ${level}`);
+    /** As the engine does it: the snapshots after this one show the reason and the sums. */
+    setDemotion(reason: string, level: number, group: string): Promise<void> {
+        this.calls.push(`demotion ${reason} ${level}${group === "" ? "" : ` ${group}`}`);
+        const others = this.current.demotionReasons.filter((other) => other.reason !== reason);
+        const added = {reason, level, since: this.current.at, groups: group};
+        this.current = withDemotion(this.current, level === 0 ? others : [...others, added]);
         return Promise.resolve();
     }
 

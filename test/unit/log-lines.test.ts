@@ -38,20 +38,28 @@ test("a state change in the BSDs' words", () => {
     assert.deepEqual(texts(yielded), [
         "carp0: 1@eth1: MASTER -> BACKUP (more frequent advertisement received, 10.0.0.2)",
     ]);
+    const group = {...change, cause: "its master failed with its group", peer: "10.0.0.2"} as const;
+    assert.deepEqual(texts(group), [
+        "carp0: 1@eth1: BACKUP -> MASTER (its master failed with its group, 10.0.0.2)",
+    ]);
 });
 
 test("demotion, link, alarm and fault", () => {
     const at = 1n;
     assert.deepEqual(
         texts(
-            {kind: "demotion", at, reason: "link:eth1", level: 240, total: 240},
-            {kind: "demotion", at, reason: "boot", level: 10, total: 250},
-            {kind: "demotion", at, reason: "link:eth1", level: 0, total: 10},
+            {kind: "demotion", at, reason: "link:eth1", level: 240, total: 240, group: ""},
+            {kind: "demotion", at, reason: "boot", level: 10, total: 250, group: ""},
+            {kind: "demotion", at, reason: "link:eth1", level: 0, total: 10, group: ""},
+            {kind: "demotion", at, reason: "track:dsl", level: 60, total: 70, group: "wan"},
+            {kind: "demotion", at, reason: "track:dsl", level: 0, total: 10, group: "wan"},
         ),
         [
             "demoted by 240 to 240 (link:eth1)",
             "demoted by 10 to 250 (boot)",
             "demoted by -240 to 10 (link:eth1 cleared)",
+            "demoted by 60 to 70 (track:dsl, group wan)",
+            "demoted by -60 to 10 (track:dsl cleared, group wan)",
         ],
     );
     const link = {kind: "link", at, carpdev: "eth1"} as const;
@@ -102,6 +110,7 @@ test("a JSON line keeps its level whatever the event carries", () => {
         reason: "link:eth1",
         level: 240,
         total: 240,
+        group: "",
     });
     assert.ok(record !== null);
     assert.deepEqual(parseJson(formatJson(record, iso)), {
@@ -113,6 +122,18 @@ test("a JSON line keeps its level whatever the event carries", () => {
         by: 240,
         text: "demoted by 240 to 240 (link:eth1)",
         time: iso,
+    });
+});
+
+test("a demotion of one group names it", () => {
+    const demotion = {kind: "demotion", at: 1n, reason: "operator", level: 10, total: 10} as const;
+    const record = new EventLines().record({...demotion, group: "wan"});
+    assert.deepEqual(record?.fields, {
+        reason: "operator",
+        demotion: 10,
+        total: 10,
+        by: 10,
+        group: "wan",
     });
 });
 

@@ -7,12 +7,22 @@ import type {EngineSnapshot} from "../../src/core/engine.ts";
 import {
     foldCarp,
     foldDemotion,
+    foldDemotionChange,
     foldHost,
     foldInterfaces,
     foldStatistics,
     summaryLine,
 } from "../../src/core/status-fold.ts";
-import {carpdev, config, now, peer, second, snapshot, vhost} from "./engine-fixtures.ts";
+import {
+    carpdev,
+    config,
+    now,
+    peer,
+    second,
+    snapshot,
+    vhost,
+    withDemotion,
+} from "./engine-fixtures.ts";
 
 /** Monotonic 1000 s is 2026-01-02T03:04:05Z. */
 const wallOffsetUs = BigInt(Date.UTC(2026, 0, 2, 3, 4, 5)) * 1000n - now;
@@ -98,6 +108,10 @@ test("INIT says what is missing", () => {
     assert.match(at({adminUp: false, carrier: false}), /eth1 is set up \(`ip link set eth1 up`\)/);
     assert.match(at({present: false, adminUp: false, carrier: false}), /interface eth1 appears/);
     assert.match(next({vhosts: [init], carpdevs: []}), /interface eth1 appears/);
+    assert.equal(
+        at({upAt: now + 12n * second}),
+        "starts as BACKUP in 12 s, when the link of eth1 has held for link-up-delay",
+    );
     assert.equal(at({}), "is about to start as BACKUP");
     assert.match(
         next({vhosts: [{...init, enabled: false}]}),
@@ -121,12 +135,13 @@ test("handing over and demoted", () => {
     );
     assert.match(next({vhosts: [vhost({handingOver: true, enabled: false})]}), /then goes down$/);
     const demoted = next({
-        demotion: 240,
+        demotion: 300,
         demotionReasons: [
-            {reason: "link:eth0", level: 240, since: now},
-            {reason: "track:x", level: 0, since: now},
+            {reason: "link:eth0", level: 240, since: now, groups: ""},
+            {reason: "track:x", level: 0, since: now, groups: ""},
+            {reason: "track:y", level: 60, since: now, groups: "wan, dmz"},
         ],
-        vhosts: [vhost({effectiveAdvskew: 240})],
+        vhosts: [vhost({effectiveAdvskew: 240, demotion: 240})],
     });
     assert.match(demoted, /every 1\.94 s; demoted by 240 \(link:eth0\), advertises advskew 240$/);
 });
@@ -150,6 +165,7 @@ test("the status has every public key, and times are wall times", () => {
         advbase: 1,
         advskew: 0,
         effectiveAdvskew: 0,
+        group: "carp",
         demotion: 0,
         addresses: ["192.168.1.1/24"],
         virtualMac: "00:00:5e:00:01:01",
@@ -165,7 +181,7 @@ test("the status has every public key, and times are wall times", () => {
 test("interfaces, statistics, demotion and host", () => {
     const all = snapshot({
         demotion: 240,
-        demotionReasons: [{reason: "link:eth0", level: 240, since: now - second}],
+        demotionReasons: [{reason: "link:eth0", level: 240, since: now - second, groups: ""}],
         vhosts: [
             vhost({name: "b", vhid: 9}),
             vhost({name: "a", vhid: 2}),
@@ -179,13 +195,97 @@ test("interfaces, statistics, demotion and host", () => {
     assert.equal(statistics.scheduling.watchersDropped, 3);
     assert.equal(statistics.scheduling.scheduler, "SCHED_FIFO 50");
     const input = {snapshot: all, config: config(), wallOffsetUs};
-    assert.deepEqual(foldDemotion(input), {
-        total: 240,
-        reasons: [{reason: "link:eth0", level: 240, since: "2026-01-02T03:04:04.000Z"}],
-    });
-    assert.equal(foldHost(input, "1.2.3").version, "1.2.3");
+    assert.equal(foldHost(input, "1.2.3", off).version, "1.2.3");
     assert.equal(summaryLine(["MASTER", "BACKUP", "MASTER"], 0), "2 MASTER, 1 BACKUP, demotion 0");
     assert.equal(summaryLine([], 5), "no carp interface, demotion 5");
+});
+
+const off = {on: false, since: "", until: ""};
+
+test("demotion: the sum of each group, and what ends every reason", () => {
+    const names = [
+        "link:eth1",
+        "send:eth1",
+        "track:ping",
+        "track:dsl",
+        "track:gone",
+        "maintenance",
+        "boot",
+        "operator",
+        "operator:upgrade",
+    ];
+    const reasons = names.map((reason) => ({
+        reason,
+        level: 100,
+        since: now - second,
+        groups: reason === "track:dsl" ? "wan" : "",
+    }));
+    const track = {
+        intervalMs: 1000,
+        timeoutMs: 1000,
+        rise: 2,
+        fall: 3,
+        demotion: 100,
+        group: "",
+    };
+    const input = {
+        snapshot: withDemotion(
+            snapshot({vhosts: [vhost(), vhost({group: "wan"}), vhost({group: "wan"})]}),
+            reasons,
+        ),
+        config: config({
+            options: {
+                ...defaultOptions,
+                linkUpDelayMs: 30_000,
+                bootDelayMs: 90_000,
+                bootCommand: ["/bin/true"],
+            },
+            tracks: [
+                {...track, name: "ping", check: {kind: "ping", address: "192.0.2.1"}},
+                {...track, name: "dsl", check: {kind: "interface", interface: "ppp0"}},
+            ],
+        }),
+        wallOffsetUs,
+    };
+    const until = "2026-01-02T04:00:00.000Z";
+    const demotion = foldDemotion(input, {on: true, since: "", until});
+    assert.deepEqual([demotion.total, demotion.onWire], [900, 240]);
+    assert.deepEqual(demotion.groups, [
+        {group: "carp", total: 800, onWire: 240},
+        {group: "wan", total: 900, onWire: 240},
+    ]);
+    assert.deepEqual(
+        demotion.reasons.map(({clears}) => clears),
+        [
+            "when eth1 has a link again, for 30s",
+            "after three frames in a row were sent on eth1",
+            "when its check is good 2 times in a row",
+            "when ppp0 has a link again, for 30s",
+            "when its check is good again",
+            `carpctl maintenance off, or at ${until}`,
+            "after boot-delay (90s) and when boot-command has succeeded",
+            "carpctl undemote operator",
+            "carpctl undemote upgrade",
+        ],
+    );
+    assert.deepEqual(demotion.reasons[3], {
+        reason: "track:dsl",
+        level: 100,
+        groups: "wan",
+        since: "2026-01-02T03:04:04.000Z",
+        clears: "when ppp0 has a link again, for 30s",
+    });
+    assert.equal(foldHost(input, "1", off).bootHoldSince, "2026-01-02T03:04:04.000Z");
+    const negative = withDemotion(snapshot(), [
+        {reason: "operator", level: -20, since: now, groups: ""},
+    ]);
+    assert.equal(foldDemotion({...input, snapshot: negative}, off).onWire, 0);
+    assert.deepEqual(foldDemotionChange(input.snapshot, negative), {
+        before: 900,
+        total: -20,
+        reasons: [{reason: "operator", level: -20}],
+        cleared: ["operator:upgrade"],
+    });
 });
 
 test("durations and intervals", () => {

@@ -32,13 +32,24 @@ export interface ProbeSpec {
     readonly address: string;
     /** The address whose entry in the pinging host's neighbour table carries the virtual MAC. */
     readonly nextHop: string;
+    /** Not drawn: the screen has room for a few strips. */
+    readonly hidden?: true;
 }
 
 export interface NetworkSpec {
     readonly segments: readonly string[];
     readonly hosts: readonly HostSpec[];
     readonly probes: readonly ProbeSpec[];
+    /** Time between two pings of one probe: fine enough for what the story measures. */
+    readonly pingIntervalUs: number;
+    /** The story reads what was on the wires (LabNetwork.heard). */
+    readonly listens: boolean;
 }
+
+/** Fine enough to see a hand-over, light enough for two cores. */
+const fewProbesUs = 2000;
+/** For more probes than a small machine can ping with every 2 ms. */
+const manyProbesUs = 10_000;
 
 /** A locally administered MAC that tells host and port apart when read in a capture. */
 function portMac(host: number, port: number): string {
@@ -46,27 +57,40 @@ function portMac(host: number, port: number): string {
     return `02:00:00:00:${hex(host)}:${hex(port)}`;
 }
 
-function router(name: string, number: number, lastOctet: number): HostSpec {
+/** Interfaces and segments of a router: port 1 is eth1. */
+interface RouterPort {
+    readonly segment: string;
+    /** With prefix length; "": none. */
+    readonly address: string;
+}
+
+function box(
+    name: string,
+    number: number,
+    ports: readonly RouterPort[],
+    config: string,
+    forward: boolean,
+): HostSpec {
     return {
         name,
-        links: [
-            {
-                segment: "lan",
-                ifname: "eth1",
-                mac: portMac(number, 1),
-                addresses: [`192.168.1.${lastOctet}/24`],
-            },
-            {
-                segment: "wan",
-                ifname: "eth2",
-                mac: portMac(number, 2),
-                addresses: [`192.168.2.${lastOctet}/24`],
-            },
-        ],
-        forward: true,
+        links: ports.map(({segment, address}, index) => ({
+            segment,
+            ifname: `eth${index + 1}`,
+            mac: portMac(number, index + 1),
+            addresses: address === "" ? [] : address.split(" "),
+        })),
+        forward,
         gateway: null,
-        config: `two-routers/${name}/carpd.toml`,
+        config: `${config}/${name}/carpd.toml`,
     };
+}
+
+function router(name: string, number: number, lastOctet: number): HostSpec {
+    const ports = [
+        {segment: "lan", address: `192.168.1.${lastOctet}/24`},
+        {segment: "wan", address: `192.168.2.${lastOctet}/24`},
+    ];
+    return box(name, number, ports, "two-routers", true);
 }
 
 /** One interface, no carpd: a client or a server. */
@@ -74,12 +98,12 @@ function station(
     name: string,
     number: number,
     segment: string,
-    address: string,
+    addresses: readonly string[],
     gateway: string | null,
 ): HostSpec {
     return {
         name,
-        links: [{segment, ifname: "eth0", mac: portMac(number, 0), addresses: [address]}],
+        links: [{segment, ifname: "eth0", mac: portMac(number, 0), addresses}],
         forward: false,
         gateway,
         config: null,
@@ -92,8 +116,8 @@ export const twoRouters: NetworkSpec = {
     hosts: [
         router("router-a", 0xa, 2),
         router("router-b", 0xb, 3),
-        station("client", 0xc, "lan", "192.168.1.100/24", "192.168.1.1"),
-        station("server", 0xd, "wan", "192.168.2.100/24", "192.168.2.1"),
+        station("client", 0xc, "lan", ["192.168.1.100/24"], "192.168.1.1"),
+        station("server", 0xd, "wan", ["192.168.2.100/24"], "192.168.2.1"),
     ],
     probes: [
         {name: "client > lan VIP", from: "client", address: "192.168.1.1", nextHop: "192.168.1.1"},
@@ -105,6 +129,8 @@ export const twoRouters: NetworkSpec = {
         },
         {name: "server > wan VIP", from: "server", address: "192.168.2.1", nextHop: "192.168.2.1"},
     ],
+    pingIntervalUs: fewProbesUs,
+    listens: false,
 };
 
 /** The handbook's three hosts. `variant` is the folder that their files are in. */
@@ -136,11 +162,105 @@ export function handbook(variant: "no-preempt" | "preempt"): NetworkSpec {
             host("hosta", 3),
             host("hostb", 4),
             host("provider", 5),
-            station("client", 0xc, "lan", "192.168.1.100/24", null),
+            station("client", 0xc, "lan", ["192.168.1.100/24"], null),
         ],
         probes: [ping("192.168.1.50"), ping("192.168.1.51")],
+        pingIntervalUs: fewProbesUs,
+        listens: false,
     };
 }
 
-export const scenarioNames = ["two-routers", "handbook"] as const;
+/**
+ * carp(4)'s "all interfaces fail over together": two hosts, two segments, a client on each. Beyond
+ * the manual the hosts have an uplink, a port without vhids. `variant` is the folder of their files.
+ */
+export function preempt(variant: "fast" | "plain"): NetworkSpec {
+    const host = (name: string, number: number, lastOctet: number) => {
+        const ports = [
+            {segment: "lan", address: `192.168.1.${lastOctet}/24`},
+            {segment: "wan", address: `192.168.2.${lastOctet}/24`},
+            {segment: "uplink", address: `192.168.3.${lastOctet}/24`},
+        ];
+        return box(name, number, ports, `preempt/${variant}`, true);
+    };
+    const ping = (from: string, to: string, address: string, gateway: string): ProbeSpec => ({
+        name: `${from} > ${to}`,
+        from,
+        address,
+        nextHop: gateway,
+    });
+    return {
+        segments: ["lan", "wan", "uplink"],
+        hosts: [
+            host("host-a", 0xa, 2),
+            host("host-b", 0xb, 3),
+            station("client-1", 0xc, "lan", ["192.168.1.100/24"], "192.168.1.1"),
+            station("client-2", 0xd, "wan", ["192.168.2.100/24"], "192.168.2.1"),
+        ],
+        probes: [
+            ping("client-1", "192.168.1.1", "192.168.1.1", "192.168.1.1"),
+            ping("client-2", "192.168.2.1", "192.168.2.1", "192.168.2.1"),
+            ping("client-1", "client-2", "192.168.2.100", "192.168.1.1"),
+            ping("client-2", "client-1", "192.168.1.100", "192.168.2.1"),
+        ],
+        pingIntervalUs: fewProbesUs,
+        listens: true,
+    };
+}
+
+/** The shared addresses of the balancing story; the manual has the first one only. */
+export const sharedIpv4 = "192.168.1.10";
+export const sharedIpv6 = "2001:db8:0:1::10";
+
+export interface BalanceClient {
+    readonly name: string;
+    readonly ipv4: string;
+    readonly ipv6: string;
+}
+
+export const balanceClients: readonly BalanceClient[] = [1, 2, 3, 4, 5, 6, 7, 8].map((n) => ({
+    name: `client-${n}`,
+    ipv4: `192.168.1.${100 + n}`,
+    ipv6: `2001:db8:0:1::${100 + n}`,
+}));
+
+export const balanceProbe = (client: string, family: 4 | 6) => `${client} > shared IPv${family}`;
+
+/** carp(4)'s ARP balancing: two hosts that share one address, and eight clients. */
+export const balance: NetworkSpec = {
+    segments: ["lan"],
+    hosts: [
+        ...([2, 3] as const).map((lastOctet) => {
+            const address = `192.168.1.${lastOctet}/24 2001:db8:0:1::${lastOctet}/64`;
+            const [name, number] = lastOctet === 2 ? ["host-a", 0xa] : ["host-b", 0xb];
+            return box(String(name), Number(number), [{segment: "lan", address}], "balance", false);
+        }),
+        ...balanceClients.map(({name, ipv4, ipv6}, index) =>
+            station(name, 0xc0 + index, "lan", [`${ipv4}/24`, `${ipv6}/64`], null),
+        ),
+    ],
+    probes: balanceClients.flatMap(({name}, index): ProbeSpec[] => {
+        const hidden = index >= 2 ? {hidden: true as const} : {};
+        return [
+            {
+                name: balanceProbe(name, 4),
+                from: name,
+                address: sharedIpv4,
+                nextHop: sharedIpv4,
+                ...hidden,
+            },
+            {
+                name: balanceProbe(name, 6),
+                from: name,
+                address: sharedIpv6,
+                nextHop: sharedIpv6,
+                ...hidden,
+            },
+        ];
+    }),
+    pingIntervalUs: manyProbesUs,
+    listens: true,
+};
+
+export const scenarioNames = ["two-routers", "handbook", "preempt", "balance"] as const;
 export type ScenarioName = (typeof scenarioNames)[number];

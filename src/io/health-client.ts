@@ -1,0 +1,195 @@
+/**
+ * The parent's side of the health helper (src/health-helper.ts): one process for all questions,
+ * started when somebody needs it, started again with back-off when it dies. Main thread.
+ *
+ * It never keeps carpd alive, and at most one question of a kind is under way however many ask.
+ */
+import {type ChildProcess, fork} from "node:child_process";
+import type {Clock} from "../app/ports.ts";
+import {answerOf, type HealthQuestion, type HealthValue} from "./health-protocol.ts";
+import {childEnvironment, killGroup} from "./program-run.ts";
+import {codeOf} from "./system-error.ts";
+
+/** A question that is not answered after this: the helper hangs and is replaced, milliseconds. */
+const hangsAfterMs = 10_000;
+const firstPauseMs = 1000;
+const longestPauseMs = 60_000;
+/** Killed processes that the kernel does not let go are not waited for, milliseconds. */
+const endLimitMs = 1000;
+
+export type Reading =
+    | {readonly kind: "number"; readonly number: number}
+    /** This machine has no such sensor. */
+    | {readonly kind: "none"}
+    | {readonly kind: "error"; readonly text: string};
+
+interface Asked {
+    readonly id: number;
+    readonly reading: Promise<Reading>;
+    readonly end: (reading: Reading) => void;
+}
+
+export class HealthClient {
+    readonly #program: string;
+    readonly #clock: Clock;
+    readonly #warn: (text: string) => void;
+    readonly #asked = new Map<HealthValue, Asked>();
+    #child: ChildProcess | null = null;
+    #users = 0;
+    #lastId = 0;
+    /** Deaths in a row without an answer in between. */
+    #deaths = 0;
+    #startAt = 0n;
+    #lastWords = "";
+
+    /** `program`: path of the compiled src/health-helper.ts. `warn` is told of each death. */
+    constructor(program: string, clock: Clock, warn: (text: string) => void) {
+        this.#program = program;
+        this.#clock = clock;
+        this.#warn = warn;
+    }
+
+    /** Process id while it runs. */
+    get pid(): number | null {
+        return this.#child?.pid ?? null;
+    }
+
+    /** Somebody is going to ask: it is better started now than when the first answer is due. */
+    use(): void {
+        this.#users++;
+        this.#ensure();
+    }
+
+    /** The last one who leaves ends the helper. */
+    async release(): Promise<void> {
+        this.#users--;
+        if (this.#users === 0) await this.stop();
+    }
+
+    /** Never rejects. May take as long as it likes: the caller has a time limit. */
+    ask(value: HealthValue): Promise<Reading> {
+        const asked = this.#asked.get(value);
+        if (asked !== undefined) return asked.reading;
+        const child = this.#ensure();
+        if (child === null) {
+            const text = `the health helper ${this.#lastWords} and is started again soon`;
+            return Promise.resolve({kind: "error", text});
+        }
+        const id = ++this.#lastId;
+        const {promise, resolve} = openPromise();
+        const cancel = this.#clock.after(hangsAfterMs, () => killGroup(child.pid));
+        const end = (reading: Reading): void => {
+            cancel();
+            resolve(reading);
+        };
+        this.#asked.set(value, {id, reading: promise, end});
+        this.#send(child, {id, value});
+        return promise;
+    }
+
+    /** Kills it with everything that it started. A later question starts it again. */
+    async stop(): Promise<void> {
+        const child = this.#child;
+        if (child === null) return;
+        this.#forget(child, "was stopped");
+        const exit = new Promise<void>((resolve) => {
+            const cancel = this.#clock.after(endLimitMs, resolve);
+            child.once("exit", () => {
+                cancel();
+                resolve();
+            });
+        });
+        killGroup(child.pid);
+        await exit;
+    }
+
+    /** For the end of this process. */
+    killNow(): void {
+        killGroup(this.#child?.pid);
+    }
+
+    #ensure(): ChildProcess | null {
+        if (this.#child !== null) return this.#child;
+        if (this.#clock.monotonicUs() < this.#startAt) return null;
+        try {
+            return this.#start();
+        } catch (error) {
+            this.#pause(`cannot be started: ${codeOf(error)}`);
+            return null;
+        }
+    }
+
+    #start(): ChildProcess {
+        const child = fork(this.#program, [], {
+            cwd: "/",
+            detached: true,
+            env: childEnvironment(),
+            // A leak ends there, not in the router's memory.
+            execArgv: ["--max-old-space-size=64"],
+            stdio: ["ignore", "ignore", "ignore", "ipc"],
+        });
+        this.#child = child;
+        child.unref();
+        child.channel?.unref();
+        child.on("message", (message) => this.#answered(message));
+        child.on("error", (error) => this.#died(child, `failed: ${codeOf(error)}`));
+        child.on("exit", (code, signal) => {
+            this.#died(child, signal === null ? `ended with ${code ?? 0}` : `died of ${signal}`);
+        });
+        return child;
+    }
+
+    #send(child: ChildProcess, question: HealthQuestion): void {
+        child.send(question, (error) => {
+            if (error !== null) this.#died(child, `failed: ${codeOf(error)}`);
+        });
+    }
+
+    #answered(message: unknown): void {
+        const answer = answerOf(message);
+        if (answer === null) return;
+        for (const [value, asked] of this.#asked) {
+            if (asked.id !== answer.id) continue;
+            this.#asked.delete(value);
+            this.#deaths = 0;
+            asked.end(readingOf(answer));
+        }
+    }
+
+    /** It ended, could not be started, or its channel broke and it is of no use. */
+    #died(child: ChildProcess, how: string): void {
+        // What it had started may still run.
+        killGroup(child.pid);
+        if (this.#child !== child) return;
+        this.#forget(child, how);
+        this.#pause(how);
+    }
+
+    #pause(how: string): void {
+        this.#lastWords = how;
+        const pauseMs = Math.min(firstPauseMs * 2 ** this.#deaths, longestPauseMs);
+        this.#deaths++;
+        this.#startAt = this.#clock.monotonicUs() + BigInt(pauseMs) * 1000n;
+        this.#warn(`the health helper ${how}; it is started again after ${pauseMs / 1000} s`);
+    }
+
+    #forget(child: ChildProcess, how: string): void {
+        if (this.#child === child) this.#child = null;
+        const text = `the health helper ${how}`;
+        for (const asked of this.#asked.values()) asked.end({kind: "error", text});
+        this.#asked.clear();
+    }
+}
+
+function readingOf(answer: NonNullable<ReturnType<typeof answerOf>>): Reading {
+    if ("error" in answer) return {kind: "error", text: answer.error};
+    return answer.number === null ? {kind: "none"} : {kind: "number", number: answer.number};
+}
+
+function openPromise(): {promise: Promise<Reading>; resolve: (reading: Reading) => void} {
+    let settle: (reading: Reading) => void = () => undefined;
+    const promise = new Promise<Reading>((resolve) => {
+        settle = resolve;
+    });
+    return {promise, resolve: settle};
+}
