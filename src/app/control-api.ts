@@ -95,7 +95,7 @@ export class ControlApi {
             case "carp":
                 return foldCarp(input);
             case "interfaces":
-                return foldInterfaces(input.snapshot);
+                return foldInterfaces(input);
             case "statistics":
                 return foldStatistics(input.snapshot, this.#extra());
             case "demotion":

@@ -85,6 +85,7 @@ export function decodeInterfaces(body: unknown): InterfaceStatus[] | null {
         present: "boolean",
         adminUp: "boolean",
         carrier: "boolean",
+        usedAt: "string",
         mac: "string",
         addresses: "array",
         vhids: "array",

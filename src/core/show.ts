@@ -119,7 +119,9 @@ export function showInterfaces(list: readonly InterfaceStatus[], paint: Paint): 
             : !device.adminUp
               ? paint("red", "down")
               : device.carrier
-                ? paint("green", "up")
+                ? device.usedAt === ""
+                    ? paint("green", "up")
+                    : paint("yellow", `up, used from ${device.usedAt}`)
                 : paint("red", "no carrier");
         const vhids = device.vhids.length === 0 ? "-" : device.vhids.join(",");
         return [device.carpdev, link, device.mac, `vhid ${vhids}`, device.addresses.join(" ")];

@@ -142,13 +142,14 @@ function masterStatus(peer: PeerSnapshot, at: bigint): MasterStatus {
     };
 }
 
-export function foldInterfaces(snapshot: EngineSnapshot): InterfaceStatus[] {
+export function foldInterfaces({snapshot, wallOffsetUs}: FoldInput): InterfaceStatus[] {
     return snapshot.carpdevs.map((device) => ({
         carpdev: device.carpdev,
         ifindex: device.ifindex,
         present: device.present,
         adminUp: device.adminUp,
         carrier: device.carrier,
+        usedAt: device.upAt === null ? "" : isoOf(device.upAt, wallOffsetUs),
         mac: device.mac,
         addresses: device.addresses,
         vhids: snapshot.vhosts

@@ -46,6 +46,8 @@ export interface InterfaceStatus {
     readonly present: boolean;
     readonly adminUp: boolean;
     readonly carrier: boolean;
+    /** ISO 8601 time at which a link that came back is used (link-up-delay); "" when it is or down. */
+    readonly usedAt: string;
     readonly mac: string;
     readonly addresses: readonly string[];
     readonly vhids: readonly number[];

@@ -11,6 +11,7 @@ import {
     foldHost,
     foldInterfaces,
     foldStatistics,
+    isoOf,
     summaryLine,
 } from "../../src/core/status-fold.ts";
 import {
@@ -188,13 +189,17 @@ test("interfaces, statistics, demotion and host", () => {
             vhost({carpdev: "eth7"}),
         ],
     });
-    const [device] = foldInterfaces(all);
+    const input = {snapshot: all, config: config(), wallOffsetUs};
+    const [device] = foldInterfaces(input);
     assert.deepEqual(device?.vhids, [2, 9]);
+    assert.equal(device?.usedAt, "");
+    const waiting = all.carpdevs.map((dev) => ({...dev, upAt: now + 30n * second}));
+    const [held] = foldInterfaces({...input, snapshot: {...all, carpdevs: waiting}});
+    assert.equal(held?.usedAt, isoOf(now + 30n * second, wallOffsetUs));
     const statistics = foldStatistics(all, {watchersDropped: 3});
     assert.deepEqual(statistics.carpdevs, [{carpdev: "eth1", counters: {received: 9}}]);
     assert.equal(statistics.scheduling.watchersDropped, 3);
     assert.equal(statistics.scheduling.scheduler, "SCHED_FIFO 50");
-    const input = {snapshot: all, config: config(), wallOffsetUs};
     assert.equal(foldHost(input, "1.2.3", off).version, "1.2.3");
     assert.equal(summaryLine(["MASTER", "BACKUP", "MASTER"], 0), "2 MASTER, 1 BACKUP, demotion 0");
     assert.equal(summaryLine([], 5), "no carp interface, demotion 5");

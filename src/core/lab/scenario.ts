@@ -60,8 +60,8 @@ function portMac(host: number, port: number): string {
 /** Interfaces and segments of a router: port 1 is eth1. */
 interface RouterPort {
     readonly segment: string;
-    /** With prefix length; "": none. */
-    readonly address: string;
+    /** With prefix length. */
+    readonly addresses: readonly string[];
 }
 
 function box(
@@ -73,11 +73,11 @@ function box(
 ): HostSpec {
     return {
         name,
-        links: ports.map(({segment, address}, index) => ({
+        links: ports.map(({segment, addresses}, index) => ({
             segment,
             ifname: `eth${index + 1}`,
             mac: portMac(number, index + 1),
-            addresses: address === "" ? [] : address.split(" "),
+            addresses,
         })),
         forward,
         gateway: null,
@@ -87,8 +87,8 @@ function box(
 
 function router(name: string, number: number, lastOctet: number): HostSpec {
     const ports = [
-        {segment: "lan", address: `192.168.1.${lastOctet}/24`},
-        {segment: "wan", address: `192.168.2.${lastOctet}/24`},
+        {segment: "lan", addresses: [`192.168.1.${lastOctet}/24`]},
+        {segment: "wan", addresses: [`192.168.2.${lastOctet}/24`]},
     ];
     return box(name, number, ports, "two-routers", true);
 }
@@ -177,9 +177,9 @@ export function handbook(variant: "no-preempt" | "preempt"): NetworkSpec {
 export function preempt(variant: "fast" | "plain"): NetworkSpec {
     const host = (name: string, number: number, lastOctet: number) => {
         const ports = [
-            {segment: "lan", address: `192.168.1.${lastOctet}/24`},
-            {segment: "wan", address: `192.168.2.${lastOctet}/24`},
-            {segment: "uplink", address: `192.168.3.${lastOctet}/24`},
+            {segment: "lan", addresses: [`192.168.1.${lastOctet}/24`]},
+            {segment: "wan", addresses: [`192.168.2.${lastOctet}/24`]},
+            {segment: "uplink", addresses: [`192.168.3.${lastOctet}/24`]},
         ];
         return box(name, number, ports, `preempt/${variant}`, true);
     };
@@ -226,37 +226,31 @@ export const balanceClients: readonly BalanceClient[] = [1, 2, 3, 4, 5, 6, 7, 8]
 
 export const balanceProbe = (client: string, family: 4 | 6) => `${client} > shared IPv${family}`;
 
+function sharing(name: string, number: number, lastOctet: number): HostSpec {
+    const addresses = [`192.168.1.${lastOctet}/24`, `2001:db8:0:1::${lastOctet}/64`];
+    return box(name, number, [{segment: "lan", addresses}], "balance", false);
+}
+
 /** carp(4)'s ARP balancing: two hosts that share one address, and eight clients. */
 export const balance: NetworkSpec = {
     segments: ["lan"],
     hosts: [
-        ...([2, 3] as const).map((lastOctet) => {
-            const address = `192.168.1.${lastOctet}/24 2001:db8:0:1::${lastOctet}/64`;
-            const [name, number] = lastOctet === 2 ? ["host-a", 0xa] : ["host-b", 0xb];
-            return box(String(name), Number(number), [{segment: "lan", address}], "balance", false);
-        }),
+        sharing("host-a", 0xa, 2),
+        sharing("host-b", 0xb, 3),
         ...balanceClients.map(({name, ipv4, ipv6}, index) =>
             station(name, 0xc0 + index, "lan", [`${ipv4}/24`, `${ipv6}/64`], null),
         ),
     ],
-    probes: balanceClients.flatMap(({name}, index): ProbeSpec[] => {
+    probes: balanceClients.flatMap(({name}, index) => {
         const hidden = index >= 2 ? {hidden: true as const} : {};
-        return [
-            {
-                name: balanceProbe(name, 4),
-                from: name,
-                address: sharedIpv4,
-                nextHop: sharedIpv4,
-                ...hidden,
-            },
-            {
-                name: balanceProbe(name, 6),
-                from: name,
-                address: sharedIpv6,
-                nextHop: sharedIpv6,
-                ...hidden,
-            },
-        ];
+        const ping = (family: 4 | 6, address: string): ProbeSpec => ({
+            name: balanceProbe(name, family),
+            from: name,
+            address,
+            nextHop: address,
+            ...hidden,
+        });
+        return [ping(4, sharedIpv4), ping(6, sharedIpv6)];
     }),
     pingIntervalUs: manyProbesUs,
     listens: true,
