@@ -177,7 +177,7 @@ class Vhost {
   CarpdevId dev_;
   VhostConfig config_;
   CarpdevConfig device_;
-  Demotion::Groups group_ = Demotion::kAllGroups;
+  Demotion::Groups group_ = 0;  // none until set_group()
   std::vector<wire::IpAddress> shared_vips_;
   wire::Authenticator authenticator_;
   wire::Authenticator previous_authenticator_;  // before the last change of password or VIPs

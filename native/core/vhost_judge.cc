@@ -154,7 +154,11 @@ void Vhost::act_as_backup(Instant now, const wire::ReceivedAdvertisement& receiv
     note_group_trigger(received);
     return;
   }
-  if (takeover_at_) note_alive(received.source);
+  // Any master that we accept ends the wait: the silent one, or a host that was quicker to follow.
+  if (takeover_at_) {
+    counters_.add(VhostCounter::kGroupAnswered);
+    end_group_takeover();
+  }
   // On a dual-stack vhid the master is known by its IPv4 address as long as that is heard.
   const bool known_by_ipv4 =
       last_ipv4_ && now - *last_ipv4_ < master_down_interval(config_.advbase_s, config_.advskew);
