@@ -30,9 +30,6 @@ const scenarios = join(root, "board/sim/scenarios");
 const node = [process.execPath, ...process.execArgv];
 const program = (name: string) => [...node, join(root, "dist/src", name)];
 
-/** 2 ms between pings: fine enough to see a hand-over, light enough for two cores. */
-const pingIntervalUs = 2000;
-
 const monotonicUs = () => Number(process.hrtime.bigint() / 1000n);
 
 /** Lines in, lines out, until standard input ends. */
@@ -105,7 +102,6 @@ function namespaceGround(options: LabOptions, inside: Inside): Ground {
                 directory: join("/run/lab", part),
                 carpd: program("carpd.js"),
                 agent: [...program("lab.js"), "--agent"],
-                intervalUs: pingIntervalUs,
                 live,
                 pcap: pcapOf(options, part),
             }),
@@ -114,7 +110,7 @@ function namespaceGround(options: LabOptions, inside: Inside): Ground {
 
 /** The same core on a network in memory. */
 function simulatedGround(options: LabOptions, refusal: Refusal | null): Ground {
-    const {createSimulation} = loadAddon();
+    const {createSimulation, balanceIndex} = loadAddon();
     endOnSignals();
     let previous: LabNetwork | null = null;
     const refused =
@@ -136,9 +132,9 @@ function simulatedGround(options: LabOptions, refusal: Refusal | null): Ground {
                 spec,
                 scenarios,
                 simulation: createSimulation(),
+                balanceIndex,
                 startAtUs: previous?.now() ?? 0,
                 paced: !options.fast,
-                intervalUs: pingIntervalUs,
                 live,
                 pcap: pcapOf(options, part),
             });

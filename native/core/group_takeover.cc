@@ -59,7 +59,7 @@ void Vhost::begin_group_takeover(Instant now, const wire::IpAddress& demoted) {
   takeover_at_ = now + kAnswerLimit;
   alive_again_at_ = now + kAskAgain;
   alive_question_pending_ = true;
-  shared_->transmit_dirty = true;
+  shared_->question_dirty = true;
 }
 
 bool Vhost::is_on_link(const wire::IpAddress& address) const {
@@ -81,12 +81,30 @@ void Vhost::end_group_takeover() {
 }
 
 bool Vhost::next_alive_question(Transmit* out) {
+  if (!alive_question_pending_) return false;
   alive_question_pending_ = false;
-  if (!master_) return false;
-  const wire::IpAddress from = source(master_->family);
-  if (from.is_unspecified()) return false;
+  const wire::IpAddress from = master_ ? source(master_->family) : wire::IpAddress{};
+  if (from.is_unspecified()) {
+    end_group_takeover();
+    return false;
+  }
   write_question(out, from, *master_, {});
+  out->kind = TransmitKind::kAliveQuestion;
+  out->vhost = id_;
   return true;
+}
+
+// The time to answer counts from when the question was really sent: the thread may have waited for
+// the kernel meanwhile. A question that could not be sent proves nothing.
+void Vhost::note_asked(Instant now, SendResult result) {
+  if (!takeover_at_) return;
+  if (result != SendResult::kOk) {
+    end_group_takeover();
+    return;
+  }
+  const bool first = alive_again_at_.has_value();
+  takeover_at_ = std::max(*takeover_at_, now + (first ? kAnswerLimit : kAnswerLimit - kAskAgain));
+  if (first) alive_again_at_ = now + kAskAgain;
 }
 
 std::optional<Instant> Vhost::question_deadline() const {

@@ -273,6 +273,15 @@ void Host::handle_timeout(Instant now, bool drained) {
 
 // --- outputs ---------------------------------------------------------------------------------
 
+bool Host::poll_question(Transmit* out) {
+  if (!shared_.question_dirty) return false;
+  for (const std::unique_ptr<Vhost>& v : vhosts_) {
+    if (v && v->next_alive_question(out)) return true;
+  }
+  shared_.question_dirty = false;
+  return false;
+}
+
 bool Host::poll_interface(InterfaceChange* out) {
   if (!shared_.interface_dirty) return false;
   // Down before up: two hosts of one simulation never, and one host's two vhids rarely, share a

@@ -1,6 +1,7 @@
 // One box: its carpdevs, its vhids, its demotion. Sans I/O: inputs come with the time, outputs are
-// drained after each input in the order interface changes, transmits, events; then the driver sets
-// its timer to poll_timeout(). The engine thread and the simulator drive the same object code.
+// drained after each input in the order questions, interface changes, filters, transmits, events;
+// then the driver sets its timer to poll_timeout(). The engine thread and the simulator drive the
+// same object code.
 //
 // Nothing here reads a clock, makes a system call, logs, or allocates after the configuration
 // calls (add_*, configure_*).
@@ -78,6 +79,7 @@ class Host {
   // Sets or (level 0) clears a reason of demotion, for the vhids of a group, or for all with "".
   DemotionResult handle_demotion(Instant now, std::string_view reason, std::int32_t level,
                                  std::string_view group = "");
+  // `now`: of an alive question, when it was sent.
   void handle_send_result(Instant now, const Transmit& sent, SendResult result);
   void handle_interface_failure(Instant now, VhostId id);
   // Every vhid hands over and goes to INIT; done when idle().
@@ -89,6 +91,8 @@ class Host {
 
   // --- outputs -------------------------------------------------------------------------------
 
+  // Questions that must not wait for anything; before poll_interface.
+  bool poll_question(Transmit* out);
   bool poll_interface(InterfaceChange* out);
   // A carpdev whose socket filters must be made anew; asked after poll_interface.
   bool poll_filter(CarpdevId* out);

@@ -129,7 +129,8 @@ void Host::update_link_demotion(Instant now, const Carpdev& dev) {
 }
 
 void Host::handle_send_result(Instant now, const Transmit& sent, SendResult result) {
-  if (sent.vhost != kNoVhost && vhosts_[sent.vhost]) vhosts_[sent.vhost]->note_sent(sent, result);
+  if (sent.vhost != kNoVhost && vhosts_[sent.vhost])
+    vhosts_[sent.vhost]->note_sent(now, sent, result);
   Carpdev& dev = *devs_[sent.carpdev];
   if (result == SendResult::kPeerUnreachable) return;
   if (result == SendResult::kOk) {

@@ -64,6 +64,7 @@ struct Shared {
   // that found nothing more: 255 quiet vhosts are not looked at after each frame.
   bool interface_dirty = false;
   bool transmit_dirty = false;
+  bool question_dirty = false;
   bool removing = false;
 };
 

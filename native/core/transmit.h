@@ -14,10 +14,11 @@ namespace carp::core {
 enum class TransmitKind : std::uint8_t {
   kAdvertisement,
   kFarewell,
-  kAnnouncement,  // gratuitous ARP request or neighbour advertisement
-  kAnswer,        // to an ARP request or a neighbour solicitation for a VIP
+  kAnnouncement,   // gratuitous ARP request or neighbour advertisement
+  kAnswer,         // to an ARP request or a neighbour solicitation for a VIP
+  kAliveQuestion,  // to the master of a vhid that might be taken over with its group
   kProbe,  // of the host itself, from the physical MAC: shows whether a carpdev that refused frames
-           // takes them again, asks for a VIP that was just let go, or whether a master is alive
+           // takes them again, or asks for a VIP that was just let go
 };
 
 inline constexpr VhostId kNoVhost = 0xffff;

@@ -218,7 +218,7 @@ void Vhost::handle_timeout(Instant now) {
   if (alive_again_at_ && now >= *alive_again_at_) {
     alive_again_at_.reset();
     alive_question_pending_ = true;
-    shared_->transmit_dirty = true;
+    shared_->question_dirty = true;
   }
   if (takeover_at_ && now >= *takeover_at_) {
     const wire::IpAddress peer = takeover_peer_;

@@ -70,7 +70,10 @@ class Vhost {
 
   std::optional<Instant> deadline() const;
   bool next_transmit(Transmit* out);
-  void note_sent(const Transmit& sent, SendResult result);
+  // The question of a group take-over: it is sent before anything that takes time, because the
+  // answer is waited for only a few milliseconds.
+  bool next_alive_question(Transmit* out);
+  void note_sent(Instant now, const Transmit& sent, SendResult result);
   // True once after the wanted state of the virtual interface changed. `graceful`: down because a
   // successor was heard, so that frames on their way to us may still be taken for a moment.
   bool take_interface_change(bool* up, bool* graceful);
@@ -155,12 +158,12 @@ class Vhost {
   bool next_announcement(Transmit* out);
   void ask_for_successor(Instant now);
   bool next_question(Transmit* out);
-  bool next_alive_question(Transmit* out);
   void write_question(Transmit* out, const wire::IpAddress& from, const wire::IpAddress& wanted,
                       const wire::MacAddress& target_mac) const;
   bool is_shared(const wire::IpAddress& vip) const;
   void note_group_trigger(const wire::ReceivedAdvertisement& received);
   void end_group_takeover();
+  void note_asked(Instant now, SendResult result);
   bool is_on_link(const wire::IpAddress& address) const;
   std::optional<Instant> question_deadline() const;
   bool target(std::size_t index, wire::IpAddress* destination) const;

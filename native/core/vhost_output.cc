@@ -36,7 +36,6 @@ bool Vhost::take_interface_change(bool* up, bool* graceful) {
 bool Vhost::next_transmit(Transmit* out) {
   if (round_ != Round::kNone && next_advertisement(out)) return true;
   if (question_pending_ && next_question(out)) return true;
-  if (alive_question_pending_ && next_alive_question(out)) return true;
   return announce_pending_ && next_announcement(out);
 }
 
@@ -181,7 +180,11 @@ void Vhost::write_question(Transmit* out, const wire::IpAddress& from,
           : wire::write_solicitation(out->octets, device_.mac, from.v6(), wanted.v6());
 }
 
-void Vhost::note_sent(const Transmit& sent, SendResult result) {
+void Vhost::note_sent(Instant now, const Transmit& sent, SendResult result) {
+  if (sent.kind == TransmitKind::kAliveQuestion) {
+    note_asked(now, result);
+    return;
+  }
   if (result != SendResult::kOk) {
     counters_.add(VhostCounter::kOerrors);
     return;

@@ -38,6 +38,10 @@ bool LinkWorker::take_down(int ifindex, const Wanted& wanted, core::Instant not_
 
 bool LinkWorker::remove(int ifindex) { return push(Job{Kind::kDelete, ifindex, nullptr, {}}); }
 
+void LinkWorker::forget_unresolved(int ifindex) {
+  (void)push(Job{Kind::kForget, ifindex, nullptr, {}});
+}
+
 void LinkWorker::run(int realtime_priority) {
   sigset_t all;
   sigfillset(&all);
@@ -49,7 +53,9 @@ void LinkWorker::run(int realtime_priority) {
     take_jobs();
     // All that is due falls deaf before anything waits for the kernel, however many there are.
     silence_due();
-    if (!to_take_down_.empty()) {
+    if (!to_forget_.empty()) {
+      forget_one();  // first: it waits for nothing, and the router may be about to preempt
+    } else if (!to_take_down_.empty()) {
       take_one_down();
     } else if (!to_silence_.empty()) {
       const core::Duration left = to_silence_.front().not_before - sys::monotonic_now();
@@ -71,6 +77,7 @@ void LinkWorker::take_jobs() {
     pending_.fetch_sub(1, std::memory_order_relaxed);
     if (job.kind == Kind::kStop) stopping_ = true;
     if (job.kind == Kind::kDelete) to_delete_.push_back(job.ifindex);
+    if (job.kind == Kind::kForget) to_forget_.push_back(job.ifindex);
     if (job.kind == Kind::kDown) to_silence_.push_back(std::move(job));
   }
 }
@@ -98,6 +105,13 @@ void LinkWorker::take_one_down() {
   const auto wanted = [&job] { return job.wanted->load(std::memory_order_seq_cst); };
   if (!wanted()) note(netlink_.set_link_down(job.ifindex));
   if (wanted()) note(netlink_.open_macvlan(job.ifindex));
+}
+
+void LinkWorker::forget_one() {
+  const int ifindex = to_forget_.back();
+  to_forget_.pop_back();
+  std::size_t removed = 0;
+  note(netlink_.forget_unresolved_neighbours(ifindex, &removed));
 }
 
 void LinkWorker::note(const sys::Status& status) {

@@ -1,7 +1,10 @@
-// Takes macvlans down and deletes them on a thread of its own: either waits for an RCU grace period
-// of the kernel, 15-20 ms each (measured), and a router that gives back 50 vhids must go on
-// advertising meanwhile. Taking them up is quick (0.1 ms) and stays on the engine thread, because a
-// VIP must work before it is announced.
+// What the engine wants from the kernel and does not wait for, on a thread of its own.
+//
+// It takes macvlans down and deletes them: either waits for an RCU grace period of the kernel,
+// 15-20 ms each (measured), and a router that gives back 50 vhids must go on advertising meanwhile.
+// Taking them up is quick (0.1 ms) and stays on the engine thread, because a VIP must work before
+// it is announced. It also clears away what a cable that was out left in the neighbour tables,
+// which may be long.
 #pragma once
 
 #include <atomic>
@@ -46,11 +49,18 @@ class LinkWorker {
   bool take_down(int ifindex, const Wanted& wanted, core::Instant not_before);
   bool remove(int ifindex);
 
+  // Engine thread, when the link of a carpdev is usable again. Packets that were forwarded onto the
+  // dead cable left neighbour entries without an answer, for which the kernel asks once a second; a
+  // router that preempts now would not reach those clients for up to that long (a third of the
+  // pings was lost, measured). Without these entries it asks at once. When the queue is full
+  // nothing happens: after a second the kernel has helped itself.
+  void forget_unresolved(int ifindex);
+
   // Engine thread: a request that failed.
   bool take_failure(sys::Status* out) { return failures_.pop(out); }
 
  private:
-  enum class Kind : std::uint8_t { kDown, kDelete, kStop };
+  enum class Kind : std::uint8_t { kDown, kDelete, kForget, kStop };
   struct Job {
     Kind kind = Kind::kStop;
     int ifindex = 0;
@@ -62,6 +72,7 @@ class LinkWorker {
   void take_jobs();
   void silence_due();
   void take_one_down();
+  void forget_one();
   void note(const sys::Status& status);
   bool push(Job&& job);
 
@@ -72,6 +83,7 @@ class LinkWorker {
   std::deque<Job> to_silence_;
   std::deque<Job> to_take_down_;
   std::vector<int> to_delete_;
+  std::vector<int> to_forget_;
   bool stopping_ = false;
   std::atomic<std::uint32_t> pending_{0};
   std::function<void()> on_failure_;

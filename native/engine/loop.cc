@@ -207,9 +207,12 @@ std::optional<core::Instant> Loop::next_deadline() const {
   return next;
 }
 
-// Virtual interfaces before frames: a VIP works before it is announced, and is gone before anything
-// else is said (spec trap 21).
+// First the questions of a group take-over: switching a virtual interface may wait for the kernel's
+// lock, and the answer is due in milliseconds. Then virtual interfaces before frames: a VIP works
+// before it is announced, and is gone before anything else is said (spec trap 21).
 void Loop::flush() {
+  core::Transmit question;
+  while (host_.poll_question(&question)) transmit(question);
   core::InterfaceChange change;
   while (host_.poll_interface(&change)) switch_interface(change);
   core::CarpdevId carpdev = 0;
@@ -244,7 +247,8 @@ void Loop::transmit(const core::Transmit& frame) {
       report("SEND_FAILED", sys::Status::failure("send", port.name(), error));
     }
   }
-  host_.handle_send_result(now_, frame, result);
+  const bool question = frame.kind == core::TransmitKind::kAliveQuestion;
+  host_.handle_send_result(question ? sys::monotonic_now() : now_, frame, result);
 }
 
 }  // namespace carp::engine

@@ -68,8 +68,10 @@ void Loop::note_link(const sys::LinkInfo& link, bool removed) {
     } else if (removed || link.name != port.name()) {
       continue;
     } else if (port.ifindex() == link.ifindex) {
+      const bool was_usable = port.link().usable();
       const sys::Status status = port.note_link(link);
       if (!status.ok()) report("CARPDEV_FAILED", status);
+      if (!was_usable && port.link().usable()) links_.forget_unresolved(port.ifindex());
       host_.configure_carpdev(port.id(), port.config());
       host_.handle_link(now_, port.id(), port.link());
     } else {

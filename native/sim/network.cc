@@ -159,6 +159,10 @@ void Network::configure(HostId host, core::VhostId vhost, const core::VhostConfi
 void Network::drain(HostId host) {
   SimHost& h = *hosts_[host];
   core::Host& core = *h.core;
+  core::Transmit transmit;
+  while (core.poll_question(&transmit)) {
+    core.handle_send_result(now_, transmit, send(host, transmit));
+  }
   core::InterfaceChange change;
   while (core.poll_interface(&change)) {
     if (change.up && h.interface_fails) {
@@ -167,7 +171,6 @@ void Network::drain(HostId host) {
       h.vhosts[change.vhost].up = change.up;
     }
   }
-  core::Transmit transmit;
   while (core.poll_transmit(&transmit)) {
     core.handle_send_result(now_, transmit, send(host, transmit));
   }

@@ -2,6 +2,7 @@
 
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -92,6 +93,21 @@ void append_macvlan_mode(NetlinkBuilder& builder, std::uint32_t sequence, int if
   builder.end_nest(data);
   builder.end_nest(info);
   builder.end();
+}
+
+/// The fixed part of a dump of one interface's neighbours. The interface is an attribute: the field
+/// of ndmsg is not looked at, and refused when the kernel checks strictly.
+struct NeighbourDump {
+  ndmsg fixed;
+  rtattr header;
+  std::uint32_t ifindex;
+};
+static_assert(sizeof(NeighbourDump) == sizeof(ndmsg) + sizeof(rtattr) + sizeof(std::uint32_t));
+
+/// The kernel asked in vain, or is still asking, and nobody but itself wanted the entry.
+bool is_unresolved(const NeighbourEntry& entry) {
+  return (entry.state & (NUD_INCOMPLETE | NUD_FAILED)) != 0 &&
+         (entry.flags & NTF_EXT_LEARNED) == 0 && (entry.extended_flags & NTF_EXT_MANAGED) == 0;
 }
 
 }  // namespace
@@ -345,6 +361,45 @@ Status NetlinkClient::delete_address(int ifindex, const wire::Prefix& prefix) {
   builder.attribute(IFA_ADDRESS, address_octets(prefix.address));
   builder.end();
   return transact("RTM_DELADDR", index_name(ifindex), builder);
+}
+
+Status NetlinkClient::forget_unresolved_neighbours(int ifindex, std::size_t* removed) {
+  *removed = 0;
+  NeighbourDump question{};
+  question.header = {.rta_len = RTA_LENGTH(sizeof question.ifindex), .rta_type = NDA_IFINDEX};
+  question.ifindex = static_cast<std::uint32_t>(ifindex);
+  const auto parse = [ifindex](std::span<const std::uint8_t> body) {
+    auto entry = parse_neighbour_entry(body);
+    // Linux before 4.4 does not know the attribute and lists every interface.
+    const bool wanted = entry && entry->ifindex == ifindex && is_unresolved(*entry);
+    return wanted ? entry : std::nullopt;
+  };
+  std::vector<NeighbourEntry> entries;
+  Status status = dump("RTM_GETNEIGH", RTM_GETNEIGH, RTM_NEWNEIGH, question, parse, &entries);
+  if (!status.ok()) return status;
+  constexpr std::size_t kPerRequest = 100;  // up to 48 octets each, of 8192
+  std::span<const NeighbourEntry> rest{entries};
+  rest = rest.first(std::min(kForgetMost, rest.size()));
+  while (!rest.empty()) {
+    const auto part = rest.first(std::min(kPerRequest, rest.size()));
+    NetlinkBuilder builder;
+    for (const NeighbourEntry& entry : part) {
+      ndmsg fixed{};
+      fixed.ndm_family = entry.address.family == wire::Family::kIpv4 ? AF_INET : AF_INET6;
+      fixed.ndm_ifindex = ifindex;
+      builder.begin(RTM_DELNEIGH, NLM_F_REQUEST | NLM_F_ACK, ++sequence_, fixed);
+      builder.attribute(NDA_DST, address_octets(entry.address));
+      builder.end();
+    }
+    // One that has been answered since the list was made goes as well: it is asked for again, at
+    // once.
+    status = transact("RTM_DELNEIGH", index_name(ifindex), builder,
+                      static_cast<std::uint32_t>(part.size()), ENOENT);
+    if (!status.ok()) return status;
+    *removed += part.size();
+    rest = rest.subspan(part.size());
+  }
+  return Status::success();
 }
 
 }  // namespace carp::sys

@@ -1,6 +1,7 @@
-// NetlinkClient: interfaces and addresses changed by request and acknowledgement (rtnetlink).
-// Engine thread; also used by the janitor and by tests. Each call blocks until the kernel has
-// answered, at most kDeadline.
+// NetlinkClient: interfaces, addresses and neighbours changed by request and acknowledgement
+// (rtnetlink). Engine thread and, with a client of its own, the link worker's; also used by the
+// janitor and by tests. Each call blocks until the kernel has answered, at most kDeadline for each
+// request that it takes.
 #pragma once
 
 #include <chrono>
@@ -69,6 +70,14 @@ class NetlinkClient {
   Status add_address(const AddressRequest& request);
   /// EADDRNOTAVAIL if the interface does not have it.
   Status delete_address(int ifindex, const wire::Prefix& prefix);
+
+  /// Deletes the IPv4 and IPv6 neighbour entries of an interface that wait for an answer or gave up
+  /// (INCOMPLETE, FAILED), so that the kernel asks at once for the next packet instead of up to a
+  /// second later. What has a hardware address stays, and so does what somebody has the kernel or a
+  /// control plane manage. At most kForgetMost are deleted, those that are gone meanwhile included:
+  /// `*removed` is their number. An interface that does not exist has none.
+  static constexpr std::size_t kForgetMost = 4096;
+  Status forget_unresolved_neighbours(int ifindex, std::size_t* removed);
 
  private:
   Status transact(const char* op, std::string_view target, NetlinkBuilder& request,

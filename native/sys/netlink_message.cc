@@ -3,6 +3,7 @@
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -169,6 +170,29 @@ std::optional<AddressInfo> parse_address(std::span<const std::uint8_t> body) {
   }
   if (!has_local && !has_address) return std::nullopt;
   return info;
+}
+
+std::optional<NeighbourEntry> parse_neighbour_entry(std::span<const std::uint8_t> body) {
+  ndmsg fixed{};
+  if (!read_struct(body, &fixed) || fixed.ndm_ifindex <= 0) return std::nullopt;
+  if (fixed.ndm_family != AF_INET && fixed.ndm_family != AF_INET6) return std::nullopt;
+  NeighbourEntry entry;
+  entry.ifindex = fixed.ndm_ifindex;
+  entry.state = fixed.ndm_state;
+  entry.flags = fixed.ndm_flags;
+  const bool v4 = fixed.ndm_family == AF_INET;
+  entry.address.family = v4 ? wire::Family::kIpv4 : wire::Family::kIpv6;
+  bool has_address = false;
+  AttributeReader attributes{behind(body, sizeof fixed)};
+  while (const auto attribute = attributes.next()) {
+    if (attribute->type == NDA_DST && attribute->value.size() == (v4 ? 4U : 16U)) {
+      std::copy(attribute->value.begin(), attribute->value.end(), entry.address.octets.begin());
+      has_address = true;
+    } else if (attribute->type == NDA_FLAGS_EXT) {
+      entry.extended_flags = read_u32(attribute->value);
+    }
+  }
+  return has_address ? std::optional{entry} : std::nullopt;
 }
 
 std::optional<int> parse_error(std::span<const std::uint8_t> body) {

@@ -41,6 +41,18 @@ struct AddressInfo {
   std::uint8_t scope = 0;
 };
 
+/// One entry of the neighbour tables: an ARP or neighbour discovery cache entry.
+struct NeighbourEntry {
+  int ifindex = 0;
+  wire::IpAddress address{};
+  /// NUD_* of <linux/neighbour.h>.
+  std::uint16_t state = 0;
+  /// NTF_* of <linux/neighbour.h>.
+  std::uint8_t flags = 0;
+  /// NTF_EXT_*, since Linux 5.16; 0 before.
+  std::uint32_t extended_flags = 0;
+};
+
 /// One message inside a received datagram. `body` is what follows nlmsghdr.
 struct NetlinkMessage {
   std::uint16_t type;
@@ -82,6 +94,10 @@ std::optional<LinkInfo> parse_link(std::span<const std::uint8_t> body);
 /// prefix too long.
 std::optional<AddressInfo> parse_address(std::span<const std::uint8_t> body);
 
+/// From the body of RTM_NEWNEIGH or RTM_DELNEIGH. nullopt: too short, no index, another family (a
+/// bridge's forwarding entry) or no address of it.
+std::optional<NeighbourEntry> parse_neighbour_entry(std::span<const std::uint8_t> body);
+
 /// From the body of NLMSG_ERROR: the errno value (0: acknowledged). nullopt: too short.
 std::optional<int> parse_error(std::span<const std::uint8_t> body);
 
@@ -91,7 +107,7 @@ class NetlinkBuilder {
  public:
   static constexpr std::size_t kCapacity = 8192;
 
-  /// Starts a message; `fixed` is the struct behind nlmsghdr (ifinfomsg, ifaddrmsg).
+  /// Starts a message; `fixed` is the struct behind nlmsghdr (ifinfomsg, ifaddrmsg, ndmsg).
   template <typename Fixed>
   void begin(std::uint16_t type, std::uint16_t flags, std::uint32_t sequence, const Fixed& fixed) {
     begin_raw(type, flags, sequence, {reinterpret_cast<const std::uint8_t*>(&fixed), sizeof fixed});

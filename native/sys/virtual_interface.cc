@@ -110,12 +110,7 @@ Status VirtualInterface::create_macvlan() {
 
 /// The macvlan is ours and dies with us: nothing here has to be remembered.
 Status VirtualInterface::prepare_macvlan() {
-  std::string all;
-  if (Status status = read_sysctl("net/ipv4/conf/all/rp_filter", &all); !status.ok()) return status;
-  // The greater of "all" and the interface's own counts. The route back to a client leads through
-  // the carpdev, so a strict check on the macvlan drops everything that clients send to the virtual
-  // MAC (measured); loose does not.
-  Status status = write_sysctl(setting("ipv4", config_.name, "rp_filter"), all == "1" ? "2" : "0");
+  Status status = loosen_path_filter();
   if (!status.ok()) return status;
   // Without it, deleting the first IPv4 address of a prefix deletes the others of that prefix as
   // well.
@@ -140,6 +135,14 @@ Status VirtualInterface::prepare_macvlan() {
   }
   ipv6_on_ = true;
   return switch_ipv6(false);
+}
+
+/// The greater of "all" and the interface's own rp_filter counts. The route back to a client leads
+/// through the carpdev, so a strict check (1) on the macvlan drops everything that clients send to
+/// the virtual MAC (measured). Loose (2) does not, and outweighs a strict "all" that somebody sets
+/// later.
+Status VirtualInterface::loosen_path_filter() {
+  return write_sysctl(setting("ipv4", config_.name, "rp_filter"), "2");
 }
 
 Status VirtualInterface::switch_ipv6(bool wanted) {
@@ -222,8 +225,14 @@ Status VirtualInterface::set_addresses(std::span<const wire::Prefix> vips) {
 Status VirtualInterface::up() {
   if (up_) return Status::success();
   if (ifindex_ == 0) return Status::failure("link up", config_.name, ENODEV);
-  Status status =
-      config_.mode == MacMode::kVirtual ? netlink_.open_macvlan(ifindex_) : apply_all(true);
+  Status status = Status::success();
+  if (config_.mode == MacMode::kPhysical) {
+    status = apply_all(true);
+  } else {
+    // Rules of the distribution for new interfaces may have been applied since it was made.
+    status = loosen_path_filter();
+    if (status.ok()) status = netlink_.open_macvlan(ifindex_);
+  }
   // Addresses that were added before one failed have to go when the vhid steps down.
   up_ = status.ok() || config_.mode == MacMode::kPhysical;
   return status;

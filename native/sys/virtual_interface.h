@@ -80,6 +80,7 @@ class VirtualInterface {
   Status prepare_carpdev();
   Status create_macvlan();
   Status prepare_macvlan();
+  Status loosen_path_filter();
   Status switch_ipv6(bool wanted);
   Status apply(const wire::Prefix& vip, bool wanted);
   Status apply_all(bool wanted);

@@ -22,6 +22,18 @@ export interface ArpPacket {
     readonly target: string;
 }
 
+/** A neighbour solicitation (type 135) or advertisement (136) of RFC 4861. */
+export interface NeighbourPacket {
+    readonly type: 135 | 136;
+    readonly source: string;
+    readonly destination: string;
+    readonly target: string;
+    readonly solicited: boolean;
+    readonly override: boolean;
+    /** The link-layer address of the first option; "" without options. */
+    readonly mac: string;
+}
+
 export interface Advert {
     readonly frame: Frame;
     readonly atUs: number;
@@ -89,6 +101,22 @@ export function arpOf({octets, etherType}: Frame): ArpPacket | undefined {
         sender: ipv4At(octets, 28),
         targetMac: macAt(octets, 32),
         target: ipv4At(octets, 38),
+    };
+}
+
+export function neighbourOf({octets, etherType}: Frame): NeighbourPacket | undefined {
+    if (etherType !== etherIpv6 || octets.length < 78 || octets[20] !== 58) return undefined;
+    const type = octets[54];
+    if (type !== 135 && type !== 136) return undefined;
+    const flags = octets[58] ?? 0;
+    return {
+        type,
+        source: ipv6At(octets, 22),
+        destination: ipv6At(octets, 38),
+        target: ipv6At(octets, 62),
+        solicited: (flags & 0x40) !== 0,
+        override: (flags & 0x20) !== 0,
+        mac: octets.length >= 86 ? macAt(octets, 80) : "",
     };
 }
 

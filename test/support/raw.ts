@@ -55,6 +55,51 @@ export async function flood(
     });
 }
 
+/**
+ * The sender's MAC (at 6 and 22) and IPv4 address (at 28) of an ARP request are counted up. Frames
+ * that a busy machine made late go out in a burst, so that the number a second is kept.
+ */
+const asker = `
+import socket, sys, time
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind((sys.argv[1], 0))
+frame = bytes.fromhex(sys.argv[2])
+count, rate, sources = (int(word) for word in sys.argv[3:6])
+mac = int.from_bytes(frame[6:12], "big")
+ip = int.from_bytes(frame[28:32], "big")
+frames = []
+for i in range(sources):
+    m = (mac + i).to_bytes(6, "big")
+    frames.append(frame[:6] + m + frame[12:22] + m + (ip + i).to_bytes(4, "big") + frame[32:])
+begin = time.monotonic()
+sent = 0
+while sent < count:
+    due = min(count, int((time.monotonic() - begin) * rate) + 1)
+    while sent < due:
+        try:
+            s.send(frames[sent % sources])
+            sent += 1
+        except OSError:
+            break  # the queue is full: again in a millisecond
+    time.sleep(0.001)
+print(sent, flush=True)
+`;
+
+/** Sends `count` ARP requests, `rate` a second, in turn from `sources` hosts that count up. */
+export async function askMany(
+    host: Host,
+    ifname: string,
+    first: Uint8Array,
+    {count, rate, sources}: {count: number; rate: number; sources: number},
+): Promise<void> {
+    const hex = Buffer.from(first).toString("hex");
+    const numbers = [count, rate, sources].map(String);
+    const argv = ["python3", "-c", asker, ifname, hex, ...numbers];
+    const process = host.spawn(argv, {logName: "ask"});
+    const end = await process.exited;
+    if (end !== "exit 0") throw new Error(`asking on ${ifname}: ${end}: ${process.log()}`);
+}
+
 /** 35 is SO_TIMESTAMPNS. Frames that the switch sends towards the host are left out. */
 const recorder = `
 import socket, struct, sys
@@ -109,4 +154,50 @@ export class Recording {
         await this.#process.kill("SIGKILL");
         return this.frames();
     }
+}
+
+/** ETH_P_ALL 3; packets that the relay itself sent come back as PACKET_OUTGOING (4). */
+const relayer = `
+import os, select, socket, sys, time
+try:
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+except OSError:
+    pass  # it then waits its turn, and the segment is slower at times
+ports = []
+for name in sys.argv[2:4]:
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    s.bind((name, 3))
+    ports.append(s)
+print("relaying", flush=True)
+while True:
+    for s in select.select(ports, [], [])[0]:
+        frame, address = s.recvfrom(65535)
+        if address[2] == socket.PACKET_OUTGOING:
+            continue
+        time.sleep(float(sys.argv[1]))
+        ports[1 - ports.index(s)].send(frame)
+`;
+
+/** Joins two segments by a slow switch, which holds each frame for a while; ends with the test. */
+export async function joinSlowly(
+    wire: Host,
+    segments: readonly [string, string],
+    delayMs: number,
+): Promise<HostProcess> {
+    const ends = segments.map((segment) => {
+        const [port, end] = [`${segment}-j`, `${segment}-k`];
+        wire.ip("link", "add", port, "type", "veth", "peer", "name", end);
+        wire.ip("link", "set", port, "master", segment, "addrgenmode", "none", "up");
+        wire.ip("link", "set", end, "addrgenmode", "none", "promisc", "on", "up");
+        return end;
+    });
+    const argv = ["python3", "-c", relayer, String(delayMs / 1000), ...ends];
+    const process = wire.spawn(argv, {logName: `${segments[0]}-relay`});
+    await waitFor(
+        "the slow switch",
+        10_000,
+        () => (process.log().includes("relaying") ? true : undefined),
+        () => process.log(),
+    );
+    return process;
 }

@@ -32,14 +32,23 @@ export interface RouterConfig {
     readonly options?: Table;
     /** One `[[carp]]` block each. */
     readonly carp: readonly Table[];
+    /** One `[[track]]` block each. */
+    readonly tracks?: readonly Table[];
 }
 
 /** JSON's strings, numbers and arrays of strings are TOML's too. */
 export function toToml(config: RouterConfig): string {
     const lines = (table: Table) =>
         Object.entries(table).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
-    const blocks = config.carp.flatMap((table) => ["[[carp]]", ...lines(table)]);
-    return `${["[options]", ...lines(config.options ?? {}), ...blocks].join("\n")}\n`;
+    const blocks = (name: string, tables: readonly Table[]) =>
+        tables.flatMap((table) => [`[[${name}]]`, ...lines(table)]);
+    const all = [
+        "[options]",
+        ...lines(config.options ?? {}),
+        ...blocks("carp", config.carp),
+        ...blocks("track", config.tracks ?? []),
+    ];
+    return `${all.join("\n")}\n`;
 }
 
 export interface Output {

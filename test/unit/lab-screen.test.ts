@@ -7,7 +7,7 @@ import {parseLabOptions} from "../../src/app/lab/options.ts";
 import {parseReply, parseRequest} from "../../src/core/lab/agent-protocol.ts";
 import type {ProbeSample} from "../../src/core/lab/arithmetic.ts";
 import {type RunReport, renderReport} from "../../src/core/lab/report.ts";
-import {handbook, twoRouters} from "../../src/core/lab/scenario.ts";
+import {balance, handbook, preempt as together, twoRouters} from "../../src/core/lab/scenario.ts";
 import {type PanelView, renderScreen, statusLight} from "../../src/core/lab/screen.ts";
 import {colourPainter, fit, plainPainter, widthOf, wrap} from "../../src/core/lab/text.ts";
 import type {CarpStatus} from "../../src/core/status.ts";
@@ -25,6 +25,7 @@ function carp(name: string, state: CarpStatus["state"], demotion: number): CarpS
         advbase: 1,
         advskew: 0,
         effectiveAdvskew: demotion,
+        group: "carp",
         demotion,
         addresses: ["192.168.1.1/24"],
         virtualMac: "00:00:5e:00:01:01",
@@ -232,6 +233,9 @@ test("every host of a scenario has a configuration file that says what the story
         [twoRouters, true],
         [handbook("preempt"), true],
         [handbook("no-preempt"), false],
+        [together("fast"), true],
+        [together("plain"), true],
+        [balance, true],
     ] as const) {
         for (const host of spec.hosts) {
             if (host.config === null) continue;

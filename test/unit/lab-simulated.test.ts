@@ -28,8 +28,7 @@ import {projectRoot} from "../../src/io/version.ts";
 
 const root = projectRoot();
 const scenarios = join(root, "board/sim/scenarios");
-/** 2 ms between pings, and what the wires take there and back. */
-const pingIntervalUs = 2000;
+/** What the wires take there and back. */
 const longestAnswerUs = 1000;
 
 function folderOf(t: TestContext): string {
@@ -79,14 +78,15 @@ function numbers(step: Step, suffix: string): readonly number[] {
 /** Take-overs after a loss, with the number of vhids that move; and what loses no ping. */
 const stories = {
     "two-routers": {
-        takeOvers: new Map([
-            ["cable-pulled", 1],
-            ["daemon-killed", 2],
-        ]),
+        steps: 7,
+        pingIntervalUs: 2000,
+        takeOvers: new Map([["daemon-killed", 2]]),
         lossless: ["cable-back", "daemon-back", "hand-over", "hand-back"],
         captures: ["lan.pcap", "wan.pcap"],
     },
     handbook: {
+        steps: 7,
+        pingIntervalUs: 2000,
         takeOvers: new Map([
             ["no-preempt-hosta-dies", 1],
             ["preempt-hosta-dies", 1],
@@ -94,9 +94,27 @@ const stories = {
         lossless: ["no-preempt-hosta-returns", "no-preempt-hand-back", "preempt-hosta-returns"],
         captures: ["no-preempt-lan.pcap", "preempt-lan.pcap"],
     },
+    preempt: {
+        // Maintenance and a tracked uplink need a carpd.
+        steps: 5,
+        pingIntervalUs: 2000,
+        takeOvers: new Map([["plain-cable-pulled", 1]]),
+        lossless: ["fast-cable-back"],
+        captures: ["fast", "plain"].flatMap((part) =>
+            ["lan", "uplink", "wan"].map((segment) => `${part}-${segment}.pcap`),
+        ),
+    },
+    balance: {
+        steps: 6,
+        pingIntervalUs: 10_000,
+        takeOvers: new Map([["host-b-dies", 1]]),
+        lossless: ["host-b-returns"],
+        captures: ["lan.pcap"],
+    },
 } as const;
 
-for (const [scenario, {takeOvers, lossless, captures}] of Object.entries(stories)) {
+for (const [scenario, story] of Object.entries(stories)) {
+    const {takeOvers, lossless, captures, pingIntervalUs} = story;
     test(`${scenario}: the arithmetic to the microsecond, nothing lost where nothing may be`, (t) => {
         const folder = folderOf(t);
         const argv = ["--simulate", "--fast", "--json", "--scenario", scenario];
@@ -105,13 +123,13 @@ for (const [scenario, {takeOvers, lossless, captures}] of Object.entries(stories
         const report = reportOf(stdout);
         assert.equal(report.network, "simulation");
         assert.equal(report.ok, true);
-        assert.equal(report.steps.length, 7);
+        assert.equal(report.steps.length, story.steps);
         const step = (id: string) => {
             const found = report.steps.find((candidate) => candidate.id === id);
             assert.ok(found, `${id} is not in ${report.steps.map((s) => s.id).join(" ")}`);
             return found;
         };
-        // Both stories let a host of advskew 100 take over.
+        // All stories let a host of advskew 100 take over.
         const expectedUs = masterDownUs(1, 100);
         assert.equal(expectedUs, 3_390_625);
         for (const [id, vhids] of takeOvers) {
@@ -139,11 +157,46 @@ for (const [scenario, {takeOvers, lossless, captures}] of Object.entries(stories
         assert.equal(runLab([...argv, "--pcap", again]).stdout, stdout);
         for (const name of captures) {
             const capture = readFileSync(join(folder, name));
-            assert.ok(capture.length > 100_000, `${name} holds the pings`);
+            // Nobody pings over an uplink.
+            if (!name.includes("uplink")) assert.ok(capture.length > 100_000, `${name}: pings`);
             assert.ok(capture.equals(readFileSync(join(again, name))), name);
         }
     });
 }
+
+for (const [scenario, act] of [
+    ["two-routers", "cable-pulled"],
+    ["preempt", "fast-cable-pulled"],
+] as const) {
+    test(`${scenario}: the dead segment is taken over after 5 ms without an answer`, () => {
+        const {stdout} = runLab(["--simulate", "--fast", "--json", "--scenario", scenario]);
+        const pulled = reportOf(stdout).steps.find(({id}) => id === act);
+        assert.ok(pulled);
+        const [silentUs = 0] = numbers(pulled, "deadSegmentSilentUs");
+        assert.ok(silentUs > 5000 && silentUs <= 10_000, `${silentUs}`);
+        const [otherUs = 0] = numbers(pulled, "otherSegmentSilentUs");
+        assert.ok(otherUs <= 2000 + longestAnswerUs, `${otherUs}`);
+    });
+}
+
+test("balance: each client is answered by the vhid of its number, whoever is alive", () => {
+    const {stdout} = runLab(["--simulate", "--fast", "--json", "--scenario", "balance"]);
+    const asked = reportOf(stdout).steps.filter(({measurements}) => "questions" in measurements);
+    assert.deepEqual(
+        asked.map(({id}) => id),
+        ["before", "after-death", "after-return"],
+    );
+    for (const {id, measurements} of asked) {
+        assert.equal(measurements.questions, 16, id);
+        for (let n = 1; n <= 8; n += 1) {
+            // 192.168.1.101 is odd: index 1, vhid 2. 2001:db8:0:1::101 is odd XOR odd: vhid 1.
+            const [v4, v6] = n % 2 === 1 ? ["02", "01"] : ["01", "02"];
+            const mac = (vhid = "") => `00:00:5e:00:01:${vhid}`;
+            assert.equal(measurements[`192.168.1.10${n}: answered by`], mac(v4), id);
+            assert.equal(measurements[`2001:db8:0:1::10${n}: answered by`], mac(v6), id);
+        }
+    }
+});
 
 test("a kernel that refuses namespaces: its words, what would allow them, the same story", (t) => {
     const folder = folderOf(t);
@@ -198,9 +251,9 @@ test("without --fast the simulated network keeps step with the clock", async () 
         spec: handbook("preempt"),
         scenarios,
         simulation: loadAddon().createSimulation(),
+        balanceIndex: loadAddon().balanceIndex,
         startAtUs: 5_000_000,
         paced: true,
-        intervalUs: pingIntervalUs,
         live: true,
         pcap: null,
     });
@@ -235,9 +288,9 @@ test("a configuration file that carpd would refuse is refused in its words", (t)
             spec: handbook("preempt"),
             scenarios: folder,
             simulation: loadAddon().createSimulation(),
+            balanceIndex: loadAddon().balanceIndex,
             startAtUs: 0,
             paced: false,
-            intervalUs: pingIntervalUs,
             live: false,
             pcap: null,
         });

@@ -4,7 +4,14 @@
  */
 import {durationText, masterDownUs} from "../../core/lab/arithmetic.ts";
 import {atMostClaim, type Claim, equalClaim, lossClaim, timeClaim} from "../../core/lab/claims.ts";
-import {type Measured, measurementsOf, noPings, type Story, silenceText} from "./story.ts";
+import {
+    type Measured,
+    measurementsOf,
+    noPings,
+    runningProbes,
+    type Story,
+    silenceText,
+} from "./story.ts";
 
 /** A vhid seen from a pinging host. */
 export interface Watched {
@@ -83,7 +90,7 @@ export async function loseMaster(
         readonly along: readonly string[];
         /** Pings that need all of them: they come back with the last one. */
         readonly through: readonly string[];
-        readonly more: (measured: Measured) => readonly Claim[];
+        readonly more: (measured: Measured) => readonly Claim[] | Promise<readonly Claim[]>;
     },
 ): Promise<void> {
     const {watched, heir} = act;
@@ -135,7 +142,7 @@ export async function loseMaster(
             ...through,
             equalClaim("virtual MAC before", macBefore, watched.virtualMac),
             equalClaim("virtual MAC after", macAfter, watched.virtualMac),
-            ...act.more(measured),
+            ...(await act.more(measured)),
         ],
         measurements: {
             takeOverUs,
@@ -164,6 +171,20 @@ function promotions(
 ): readonly (number | null)[] {
     if (network.masterSinceUs === undefined) return [];
     return carps.map((carp) => network.masterSinceUs?.(heir, carp) ?? null);
+}
+
+/** More probes than this are claimed as one. */
+const fewProbes = 4;
+
+function nothingLost({network}: Story, {pings}: Measured): readonly Claim[] {
+    const all = runningProbes(network).map(({name}) => ({name, ...(pings.get(name) ?? noPings)}));
+    if (all.length <= fewProbes) return all.map((probe) => lossClaim(probe.name, probe, 0));
+    const lost = all.reduce((sum, probe) => sum + probe.lost, 0);
+    // One that sent nothing proves nothing.
+    const sent = all.every((probe) => probe.sent > 0)
+        ? all.reduce((sum, probe) => sum + probe.sent, 0)
+        : 0;
+    return [lossClaim(`all ${all.length} series of pings`, {sent, lost}, 0)];
 }
 
 /** An address moves, or stays, while everybody is alive: no ping may be lost. */
@@ -196,9 +217,7 @@ export async function withoutLoss(
     });
     const macAfter = await story.mac(watched.from, watched.vip);
     const pings = measured.pings.get(watched.probe) ?? noPings;
-    const losses = story.network.spec.probes.map(({name}) =>
-        lossClaim(name, measured.pings.get(name) ?? noPings, 0),
-    );
+    const losses = nothingLost(story, measured);
     const time = act.withinUs === null ? [] : [atMostClaim(act.settledText, tookUs, act.withinUs)];
     story.record({
         id: act.id,

@@ -6,8 +6,9 @@
  * on the simulator a story passes as fast as it can be computed.
  */
 import type {ProbeSummary, StripSlot} from "../../core/lab/arithmetic.ts";
+import type {Heard} from "../../core/lab/capture.ts";
 import type {NetworkSpec} from "../../core/lab/scenario.ts";
-import type {CarpStatus} from "../../core/status.ts";
+import type {BalanceAnswer, BalanceStatus, CarpStatus} from "../../core/status.ts";
 
 export interface HostView {
     readonly name: string;
@@ -34,12 +35,25 @@ export interface LabNetwork {
     powerOff(host: string): Promise<void>;
     pullCable(host: string, ifname: string): Promise<void>;
     plugCable(host: string, ifname: string): Promise<void>;
+    /**
+     * `carpctl maintenance on|off`; resolves when the daemon has written it down. Absent where there
+     * is no daemon, only its core.
+     */
+    setMaintenance?(host: string, on: boolean): Promise<void>;
     /** `ifconfig NAME up|down`; resolves when the address has been let go. */
     admin(host: string, carp: string, action: "up" | "down"): Promise<void>;
 
     /** null: the host has no running carpd. */
     carp(host: string): Promise<readonly CarpStatus[] | null>;
     view(host: string): Promise<HostView>;
+    /** `carpctl show demotion`: each reason that holds and its level. */
+    demotion(
+        host: string,
+    ): Promise<readonly {readonly reason: string; readonly level: number}[] | null>;
+    /** `carpctl show balance`. */
+    balance(host: string): Promise<readonly BalanceStatus[] | null>;
+    /** `carpctl balance which CLIENT VIP`. */
+    balanceWhich(host: string, client: string, address: string): Promise<BalanceAnswer | null>;
     /**
      * When a vhid that is MASTER became it, on this network's clock; null: it is not. Absent where
      * that is not known to the microsecond, which is everywhere but on virtual time.
@@ -47,6 +61,16 @@ export interface LabNetwork {
     masterSinceUs?(host: string, carp: string): number | null;
     /** The MAC that `host` sends to for an address; null: it knows none. */
     neighbourMac(host: string, address: string): Promise<string | null>;
+
+    /** Makes a host that pings an address ask again who has it. */
+    ask(host: string, address: string): Promise<void>;
+    /**
+     * CARP, ARP and neighbour discovery on a segment since the last call, oldest first, their
+     * instants on this network's clock. Nothing unless the spec says `listens`.
+     */
+    heard(segment: string): Promise<readonly Heard[]>;
+    /** false: the kernel has no IPv6, and the hosts only have their IPv4 addresses. */
+    readonly hasIpv6: boolean;
 
     /** Starts every ping of the spec. */
     startProbes(): Promise<void>;

@@ -24,6 +24,9 @@ daemon, and compares what happened with the protocol's arithmetic. Nothing is le
 
   --scenario NAME  two-routers (default): two routers share addresses on two segments
                    handbook: two servers and a third host that stands in for either
+                   preempt: all addresses of a host move together, for a cable, for maintenance,
+                   for a tracked uplink; with fast take-over and without
+                   balance: two hosts share one address, each answers its half of eight clients
   --fast           no time to read between the steps, no redrawing; for machines
   --keep           leave the network running at the end, say how to enter it, stop at ^C
   --pcap DIR       write every frame of every segment to DIR/*.pcap
@@ -59,7 +62,7 @@ export function parseLabOptions(argv: readonly string[]): Result<LabOptions, str
         });
         const {scenario, fast, keep, json, help, agent, simulate} = values;
         if (!isScenario(scenario)) {
-            const known = scenarioNames.join(" or ");
+            const known = `${scenarioNames.slice(0, -1).join(", ")} or ${scenarioNames.at(-1)}`;
             return err(`--scenario: expected ${known}, not ${JSON.stringify(scenario)}`);
         }
         if (values.pcap === "") return err("--pcap: expected a folder");

@@ -2,13 +2,17 @@
 import type {StepResult} from "../../core/lab/claims.ts";
 import {type RunReport, reportOf} from "../../core/lab/report.ts";
 import {
+    balance,
     handbook,
     type NetworkSpec,
+    preempt,
     type ScenarioName,
     twoRouters,
 } from "../../core/lab/scenario.ts";
+import {tellBalance} from "./balance.ts";
 import {tellHandbook} from "./handbook.ts";
 import type {LabNetwork} from "./network.ts";
+import {tellPreempt} from "./preempt.ts";
 import {type Audience, Story} from "./story.ts";
 import {tellTwoRouters} from "./two-routers.ts";
 
@@ -40,17 +44,30 @@ interface Part {
 const readingMs = 2600;
 
 function partsOf(scenario: ScenarioName): readonly Part[] {
-    if (scenario === "two-routers") {
-        return [
-            {name: "", title: "carpd lab: two routers", spec: twoRouters, tell: tellTwoRouters},
-        ];
+    switch (scenario) {
+        case "two-routers":
+            return [
+                {name: "", title: "carpd lab: two routers", spec: twoRouters, tell: tellTwoRouters},
+            ];
+        case "handbook":
+            return (["no-preempt", "preempt"] as const).map((variant) => ({
+                name: variant,
+                title: `carpd lab: the handbook's three hosts, ${variant}`,
+                spec: handbook(variant),
+                tell: (story) => tellHandbook(story, variant),
+            }));
+        case "preempt":
+            return (["fast", "plain"] as const).map((variant) => ({
+                name: variant,
+                title: `carpd lab: all interfaces move together, ${variant} take-over`,
+                spec: preempt(variant),
+                tell: (story) => tellPreempt(story, variant),
+            }));
+        case "balance":
+            return [
+                {name: "", title: "carpd lab: ARP balancing", spec: balance, tell: tellBalance},
+            ];
     }
-    return (["no-preempt", "preempt"] as const).map((variant) => ({
-        name: variant,
-        title: `carpd lab: the handbook's three hosts, ${variant}`,
-        spec: handbook(variant),
-        tell: (story) => tellHandbook(story, variant),
-    }));
 }
 
 /** What went wrong, and the errors behind it, in one line. */

@@ -6,6 +6,7 @@
  */
 import {durationText, type ProbeSummary} from "../../core/lab/arithmetic.ts";
 import type {Claim, Measurements, StepResult, TableRow} from "../../core/lab/claims.ts";
+import type {ProbeSpec} from "../../core/lab/scenario.ts";
 import type {ScreenView} from "../../core/lab/screen.ts";
 import type {CarpStatus} from "../../core/status.ts";
 import type {HostView, LabNetwork} from "./network.ts";
@@ -172,10 +173,9 @@ export class Story {
             title: this.#options.title,
             elapsedS: this.elapsedS,
             panels: views,
-            strips: this.network.spec.probes.map(({name}) => ({
-                name,
-                slots: strips.get(name) ?? [],
-            })),
+            strips: this.network.spec.probes
+                .filter(({hidden}) => hidden !== true)
+                .map(({name}) => ({name, slots: strips.get(name) ?? []})),
             // Younger pings may still be answered.
             lastSlot: Math.floor((this.network.now() - 400_000) / slotUs),
             lookAt: this.#lookAt,
@@ -224,6 +224,11 @@ export function measurementsOf({
         out[`${name}: longestSilenceUs`] = summary.gap?.lengthUs ?? null;
     }
     return out;
+}
+
+/** The pings of the spec, without those that need an IPv6 that is not there. */
+export function runningProbes({spec, hasIpv6}: LabNetwork): readonly ProbeSpec[] {
+    return spec.probes.filter(({address}) => hasIpv6 || !address.includes(":"));
 }
 
 /** Nothing was sent: no ping of that name ran. Claims about it then fail. */

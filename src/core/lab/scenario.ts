@@ -130,7 +130,7 @@ export const twoRouters: NetworkSpec = {
         {name: "server > wan VIP", from: "server", address: "192.168.2.1", nextHop: "192.168.2.1"},
     ],
     pingIntervalUs: fewProbesUs,
-    listens: false,
+    listens: true,
 };
 
 /** The handbook's three hosts. `variant` is the folder that their files are in. */

@@ -1,13 +1,22 @@
 /** The lab's network on this kernel: namespaces, real carpd processes, real frames. Main thread. */
-import {mkdirSync} from "node:fs";
+import {existsSync, mkdirSync} from "node:fs";
 import {join} from "node:path";
 import type {HostView, LabNetwork} from "../../app/lab/network.ts";
 import {slotUs} from "../../core/lab/agent-protocol.ts";
 import type {ProbeSummary, StripSlot} from "../../core/lab/arithmetic.ts";
+import type {Heard} from "../../core/lab/capture.ts";
 import type {HostSpec, NetworkSpec} from "../../core/lab/scenario.ts";
-import type {CarpStatus} from "../../core/status.ts";
+import type {BalanceAnswer, BalanceStatus, CarpStatus} from "../../core/status.ts";
 import {AgentClient} from "./agent-client.ts";
-import {readCarp, setState} from "./control.ts";
+import {CaptureTail} from "./capture-tail.ts";
+import {
+    askWhich,
+    readBalance,
+    readCarp,
+    readDemotion,
+    setMaintenance,
+    setState,
+} from "./control.ts";
 import {HarnessError, type HostProcess, Lab, waitFor} from "./namespaces.ts";
 
 export interface NamespaceNetworkOptions {
@@ -19,7 +28,6 @@ export interface NamespaceNetworkOptions {
     /** node with its flags and the program to run; arguments follow. */
     readonly carpd: readonly string[];
     readonly agent: readonly string[];
-    readonly intervalUs: number;
     /** false: nobody looks at strips. */
     readonly live: boolean;
     /** Every frame of every segment is written to `<folder>/<prefix><segment>.pcap`. */
@@ -46,6 +54,8 @@ export class NamespaceNetwork implements LabNetwork {
     readonly #agents = new Map<string, AgentClient>();
     readonly #pulled = new Set<string>();
     readonly #strips = new Map<string, Map<number, StripSlot>>();
+    readonly #captures = new Map<string, CaptureTail>();
+    readonly hasIpv6 = existsSync("/proc/sys/net/ipv6");
 
     private constructor(options: NamespaceNetworkOptions) {
         this.spec = options.spec;
@@ -58,7 +68,9 @@ export class NamespaceNetwork implements LabNetwork {
     /** Builds hosts and cables; no carpd runs yet. */
     static async create(options: NamespaceNetworkOptions): Promise<NamespaceNetwork> {
         const network = new NamespaceNetwork(options);
+        const own = {folder: options.directory, prefix: ""};
         if (options.pcap !== null) await network.#capture(options.pcap);
+        else if (options.spec.listens) await network.#capture(own);
         return network;
     }
 
@@ -127,9 +139,24 @@ export class NamespaceNetwork implements LabNetwork {
         return setState(this.#daemon(name).socket, carp, action);
     }
 
+    setMaintenance(name: string, on: boolean): Promise<void> {
+        return setMaintenance(this.#daemon(name).socket, on);
+    }
+
     carp(name: string): Promise<readonly CarpStatus[] | null> {
-        const daemon = this.#daemons.get(name);
-        return daemon === undefined ? Promise.resolve(null) : readCarp(daemon.socket);
+        return this.#read(name, readCarp);
+    }
+
+    async demotion(name: string) {
+        return (await this.#read(name, readDemotion))?.reasons ?? null;
+    }
+
+    balance(name: string): Promise<readonly BalanceStatus[] | null> {
+        return this.#read(name, readBalance);
+    }
+
+    balanceWhich(name: string, client: string, address: string): Promise<BalanceAnswer | null> {
+        return this.#read(name, (socket) => askWhich(socket, client, address));
     }
 
     async view(name: string): Promise<HostView> {
@@ -150,16 +177,35 @@ export class NamespaceNetwork implements LabNetwork {
         return Promise.resolve(this.#host(name).neighbourMac(address));
     }
 
+    /** The entry goes; the next ping asks. */
+    ask(name: string, address: string): Promise<void> {
+        const host = this.#host(name);
+        const entry = host.neighbours().find((candidate) => candidate.address === address);
+        if (entry !== undefined) host.ip("neigh", "del", address, "dev", entry.ifname);
+        return Promise.resolve();
+    }
+
+    heard(segment: string): Promise<readonly Heard[]> {
+        // Captures carry the wall clock.
+        const wallUs = (performance.timeOrigin + performance.now()) * 1000;
+        const offsetUs = this.now() - wallUs;
+        const heard = this.#captures.get(segment)?.read() ?? [];
+        return Promise.resolve(
+            heard.map((frame) => ({...frame, atUs: Math.round(frame.atUs + offsetUs)})),
+        );
+    }
+
     async startProbes(): Promise<void> {
-        for (const from of new Set(this.spec.probes.map((probe) => probe.from))) {
-            const agent = this.#startAgent(from);
-            await agent.ask({
+        const hosts = [...new Set(this.#probes().map((probe) => probe.from))];
+        const start = async (from: string) => {
+            await this.#startAgent(from).ask({
                 op: "probes",
-                probes: this.spec.probes.filter((probe) => probe.from === from),
-                intervalUs: this.#options.intervalUs,
+                probes: this.#probes().filter((probe) => probe.from === from),
+                intervalUs: this.spec.pingIntervalUs,
                 live: this.#options.live,
             });
-        }
+        };
+        await Promise.all(hosts.map(start));
     }
 
     async lap(): Promise<ReadonlyMap<string, ProbeSummary>> {
@@ -199,12 +245,17 @@ export class NamespaceNetwork implements LabNetwork {
         await Promise.all([...this.#agents.values()].map((agent) => agent.stop()));
         this.#agents.clear();
         this.#daemons.clear();
+        for (const capture of this.#captures.values()) capture.close();
+        this.#captures.clear();
         await this.#lab.destroy();
     }
 
     #build(spec: HostSpec) {
         const host = this.#lab.host(spec.name, {forward: spec.forward});
-        for (const link of spec.links) host.connect(link.segment, link);
+        for (const link of spec.links) {
+            const addresses = link.addresses.filter((text) => this.#isPossible(text));
+            host.connect(link.segment, {...link, addresses});
+        }
         if (spec.gateway !== null) host.ip("route", "add", "default", "via", spec.gateway);
         return host;
     }
@@ -226,6 +277,7 @@ export class NamespaceNetwork implements LabNetwork {
             this.#lab.wireHost().ip("link", "set", ifname, "promisc", "on");
             const path = join(pcap.folder, `${pcap.prefix}${ifname}.pcap`);
             await agent.ask({op: "capture", ifname, path});
+            if (this.spec.listens) this.#captures.set(ifname, new CaptureTail(path));
         }
     }
 
@@ -235,6 +287,19 @@ export class NamespaceNetwork implements LabNetwork {
         const oldest = Math.max(...known.keys()) - stripLength;
         for (const slot of [...known.keys()]) if (slot < oldest) known.delete(slot);
         this.#strips.set(name, known);
+    }
+
+    #isPossible(address: string): boolean {
+        return this.hasIpv6 || !address.includes(":");
+    }
+
+    #probes() {
+        return this.spec.probes.filter(({address}) => this.#isPossible(address));
+    }
+
+    #read<T>(name: string, read: (socket: string) => Promise<T | null>): Promise<T | null> {
+        const daemon = this.#daemons.get(name);
+        return daemon === undefined ? Promise.resolve(null) : read(daemon.socket);
     }
 
     #hostSpec(name: string): HostSpec {

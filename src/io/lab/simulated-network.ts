@@ -8,6 +8,7 @@
 import {closeSync, openSync, writeSync} from "node:fs";
 import {join} from "node:path";
 import type {HostView, LabNetwork} from "../../app/lab/network.ts";
+import {type BalanceIndex, balanceAnswer, foldBalance} from "../../core/balance.ts";
 import type {Config} from "../../core/config.ts";
 import {toEngineConfig} from "../../core/config-engine.ts";
 import type {EngineSnapshot} from "../../core/engine.ts";
@@ -19,10 +20,11 @@ import {
     stripOf,
     summarize,
 } from "../../core/lab/arithmetic.ts";
+import {type Heard, hear, PcapReader} from "../../core/lab/capture.ts";
 import type {HostSpec, NetworkSpec} from "../../core/lab/scenario.ts";
 import {EventLines} from "../../core/log-events.ts";
-import type {CarpStatus} from "../../core/status.ts";
-import {foldCarp} from "../../core/status-fold.ts";
+import type {BalanceAnswer, BalanceStatus, CarpStatus} from "../../core/status.ts";
+import {type FoldInput, foldCarp} from "../../core/status-fold.ts";
 import {loadConfig} from "../config-files.ts";
 import type {Simulation} from "../simulation-adapter.ts";
 
@@ -31,11 +33,12 @@ export interface SimulatedNetworkOptions {
     /** The folder that `HostSpec.config` is relative to. */
     readonly scenarios: string;
     readonly simulation: Simulation;
+    /** The engine's arithmetic, for `balance which`. */
+    readonly balanceIndex: BalanceIndex;
     /** Where its clock begins, so that the parts of one story have one time line. */
     readonly startAtUs: number;
     /** In step with the wall clock, for people; else as fast as it can be computed. */
     readonly paced: boolean;
-    readonly intervalUs: number;
     /** false: nobody looks at strips. */
     readonly live: boolean;
     /** Every frame of every segment is written to `<folder>/<prefix><segment>.pcap`. */
@@ -54,6 +57,17 @@ interface Host {
     log: string[];
 }
 
+/** What is done with a segment's frames. */
+interface Recording {
+    readonly name: string;
+    readonly segment: number;
+    /** null: they are not written down. */
+    readonly file: number | null;
+    readonly reader: PcapReader;
+    /** What nobody has asked for yet. */
+    heard: Heard[];
+}
+
 interface Probe {
     readonly name: string;
     readonly id: number;
@@ -69,6 +83,8 @@ const settleUs = 20_000;
 /** Slots kept for the screen: more than it is wide. */
 const stripLength = 200;
 const logLines = 12;
+/** A series of pings that never sends its second one: the longest interval there is. */
+const onceUs = 60_000_000;
 
 export class SimulatedNetwork implements LabNetwork {
     readonly kind = "simulation";
@@ -77,9 +93,12 @@ export class SimulatedNetwork implements LabNetwork {
     readonly #options: SimulatedNetworkOptions;
     readonly #simulation: Simulation;
     readonly #hosts = new Map<string, Host>();
+    readonly hasIpv6 = true;
+    /** By name and family: a simulated client has one address. */
     readonly #clients = new Map<string, number>();
     readonly #probes: Probe[] = [];
-    readonly #captures: {readonly segment: number; readonly file: number}[] = [];
+    readonly #recordings: Recording[] = [];
+    #askers = 0;
     /** Wall clock minus virtual clock, ms, while it keeps up. */
     readonly #paceMs: number;
 
@@ -90,7 +109,7 @@ export class SimulatedNetwork implements LabNetwork {
         this.#simulation = options.simulation;
         for (const segment of options.spec.segments) {
             const id = this.#simulation.addSegment();
-            if (options.pcap !== null) this.#capture(options.pcap, segment, id);
+            if (options.pcap !== null || options.spec.listens) this.#record(segment, id);
         }
         for (const host of options.spec.hosts) this.#build(host);
         this.#simulation.runFor(options.startAtUs);
@@ -170,6 +189,22 @@ export class SimulatedNetwork implements LabNetwork {
         return Promise.resolve(snapshot === null ? null : statusOf(snapshot, host.config));
     }
 
+    demotion(name: string) {
+        return Promise.resolve(this.#input(name)?.snapshot.demotionReasons ?? null);
+    }
+
+    balance(name: string): Promise<readonly BalanceStatus[] | null> {
+        const input = this.#input(name);
+        return Promise.resolve(input === null ? null : foldBalance(input));
+    }
+
+    balanceWhich(name: string, client: string, address: string): Promise<BalanceAnswer | null> {
+        const input = this.#input(name);
+        if (input === null) return Promise.resolve(null);
+        const answer = balanceAnswer(input, client, address, this.#options.balanceIndex);
+        return Promise.resolve(answer.ok ? answer.value : null);
+    }
+
     async view(name: string): Promise<HostView> {
         const {powered, pulled, spec} = this.#host(name);
         return {
@@ -190,12 +225,41 @@ export class SimulatedNetwork implements LabNetwork {
     }
 
     neighbourMac(name: string, address: string): Promise<string | null> {
-        return Promise.resolve(this.#simulation.neighbour(this.#client(name), address));
+        const client = this.#client(name, address);
+        return Promise.resolve(this.#simulation.neighbour(client, address));
+    }
+
+    /**
+     * A simulated client never forgets. So somebody else asks, once: a machine that has just been
+     * plugged in with the client's address, and a MAC of its own.
+     */
+    ask(name: string, address: string): Promise<void> {
+        const link = this.spec.hosts.find((host) => host.name === name)?.links[0];
+        const own = link?.addresses.find((text) => familyOf(text) === familyOf(address));
+        if (link === undefined || own === undefined) throw new Error(`no client ${name}`);
+        this.#askers += 1;
+        const number = this.#askers.toString(16).padStart(4, "0");
+        const mac = `02:0a:00:00:${number.slice(0, 2)}:${number.slice(2)}`;
+        const client = this.#addClient(link.segment, mac, own, "");
+        this.#simulation.ping(client, address, onceUs);
+        return Promise.resolve();
+    }
+
+    heard(segment: string): Promise<readonly Heard[]> {
+        this.#collect();
+        const recording = this.#recordings.find(({name}) => name === segment);
+        const heard = recording?.heard ?? [];
+        if (recording !== undefined) recording.heard = [];
+        return Promise.resolve(heard);
     }
 
     startProbes(): Promise<void> {
         for (const {name, from, address} of this.spec.probes) {
-            const id = this.#simulation.ping(this.#client(from), address, this.#options.intervalUs);
+            const id = this.#simulation.ping(
+                this.#client(from, address),
+                address,
+                this.spec.pingIntervalUs,
+            );
             this.#probes.push({name, id, lapFirst: 0, slots: new Map(), stripFirst: 0});
         }
         return Promise.resolve();
@@ -233,8 +297,8 @@ export class SimulatedNetwork implements LabNetwork {
     /** Rejects when a rule that holds in every run was broken. */
     close(): Promise<void> {
         this.#collect();
-        for (const {file} of this.#captures) closeSync(file);
-        this.#captures.length = 0;
+        for (const {file} of this.#recordings) if (file !== null) closeSync(file);
+        this.#recordings.length = 0;
         const [first, ...more] = this.#simulation.violations();
         if (first === undefined) return Promise.resolve();
         return Promise.reject(
@@ -249,7 +313,7 @@ export class SimulatedNetwork implements LabNetwork {
             mac: link.mac,
             addresses: link.addresses,
         }));
-        const [link] = links;
+        const [link] = spec.links;
         if (spec.config !== null) {
             const path = join(this.#options.scenarios, spec.config);
             const loaded = loadConfig(path);
@@ -267,25 +331,40 @@ export class SimulatedNetwork implements LabNetwork {
                 log: [],
             });
         } else if (link !== undefined) {
-            const {segment, mac} = link;
-            const gateway = spec.gateway ?? "";
-            const address = link.addresses[0] ?? "";
-            const id = this.#simulation.addClient({segment, mac, address, gateway});
-            this.#clients.set(spec.name, id);
+            for (const address of link.addresses) {
+                // Each address is a client with a cable of its own, so it needs a MAC of its own.
+                const family = familyOf(address);
+                const mac = family === 4 ? link.mac : link.mac.replace(/^02:00/u, "02:06");
+                const id = this.#addClient(link.segment, mac, address, spec.gateway ?? "");
+                this.#clients.set(`${spec.name} ${family}`, id);
+            }
         }
     }
 
-    #capture(pcap: {readonly folder: string; readonly prefix: string}, name: string, id: number) {
-        const file = openSync(join(pcap.folder, `${pcap.prefix}${name}.pcap`), "w");
-        this.#simulation.startCapture(id);
-        this.#captures.push({segment: id, file});
+    #addClient(name: string, mac: string, address: string, gateway: string): number {
+        const segment = this.spec.segments.indexOf(name);
+        return this.#simulation.addClient({segment, mac, address, gateway});
+    }
+
+    #record(name: string, segment: number): void {
+        const {pcap} = this.#options;
+        const path = pcap === null ? "" : join(pcap.folder, `${pcap.prefix}${name}.pcap`);
+        const file = pcap === null ? null : openSync(path, "w");
+        this.#simulation.startCapture(segment);
+        this.#recordings.push({name, segment, file, reader: new PcapReader(), heard: []});
     }
 
     /** Takes what has come together: frames to the disk, events to the hosts' logs. */
     #collect(): void {
-        for (const {segment, file} of this.#captures) {
-            const octets = this.#simulation.takeCapture(segment);
-            for (let at = 0; at < octets.length; ) at += writeSync(file, octets, at);
+        for (const recording of this.#recordings) {
+            const octets = this.#simulation.takeCapture(recording.segment);
+            const {file, reader} = recording;
+            for (let at = 0; file !== null && at < octets.length; ) {
+                at += writeSync(file, octets, at);
+            }
+            if (!this.spec.listens) continue;
+            const heard = reader.push(octets).map(hear);
+            recording.heard.push(...heard.filter((frame) => frame !== null));
         }
         for (const {host: id, event} of this.#simulation.events()) {
             const host = [...this.#hosts.values()].find((candidate) => candidate.id === id);
@@ -314,12 +393,21 @@ export class SimulatedNetwork implements LabNetwork {
         return host;
     }
 
-    #client(name: string): number {
-        const client = this.#clients.get(name);
-        if (client === undefined) throw new Error(`no client ${name}`);
+    /** null: the host runs no carpd. */
+    #input(name: string): FoldInput | null {
+        const {id, config} = this.#host(name);
+        const snapshot = this.#simulation.snapshot(id);
+        return snapshot === null ? null : {snapshot, config, wallOffsetUs: 0n};
+    }
+
+    #client(name: string, address: string): number {
+        const client = this.#clients.get(`${name} ${familyOf(address)}`);
+        if (client === undefined) throw new Error(`no client ${name} that asks for ${address}`);
         return client;
     }
 }
+
+const familyOf = (address: string): 4 | 6 => (address.includes(":") ? 6 : 4);
 
 /** As the daemon would say it, but with microseconds where it rounds to milliseconds. */
 function statusOf(snapshot: EngineSnapshot, config: Config): readonly CarpStatus[] {
