@@ -8,6 +8,7 @@ import {enterNamespaces} from "../../src/io/lab/launch.ts";
 import {pairBlock, type Scene, Testbed} from "../support/routers.ts";
 import {inPath} from "../support/tools.ts";
 import {measureAdverts} from "./adverts.ts";
+import {measureArp} from "./arp.ts";
 import {
     measureBeside,
     measureHandover,
@@ -15,6 +16,8 @@ import {
     measureSubSecond,
     measureTakeOver,
 } from "./failover.ts";
+import {measureForwarding} from "./forwarding.ts";
+import {measureGroup} from "./group.ts";
 import {measureHmac} from "./hmac.ts";
 import {
     type BenchOptions,
@@ -37,9 +40,12 @@ type Measure = (scene: Scene, effort: Effort, say: (line: string) => void) => Pr
 const measurements: Readonly<Record<Exclude<MeasurementName, "hmac">, Measure>> = {
     takeover: measureTakeOver,
     subsecond: measureSubSecond,
+    group: measureGroup,
     handover: measureHandover,
     split: measureSplit,
     adverts: (scene, effort, say) => measureAdverts(scene, effort, say, cores),
+    arp: measureArp,
+    forwarding: measureForwarding,
     resources: measureResources,
     ucarp: (scene, effort, say) => measureBeside(scene, effort, say, inPath("ucarp")),
 };

@@ -76,7 +76,8 @@ export async function startA({a, b}: BenchPair): Promise<void> {
     await Promise.all([a.became("MASTER", changeMs), b.became("BACKUP", changeMs)]);
 }
 
-function echoReplyTimes(frames: readonly Frame[]): readonly number[] {
+/** When ICMP echo replies passed. */
+export function echoReplyTimes(frames: readonly Frame[]): readonly number[] {
     return frames.flatMap(({octets, etherType, atUs}) => {
         const header = ((octets[14] ?? 0) & 15) * 4;
         const icmp = etherType === 0x0800 && octets[23] === 1 && octets[14 + header] === 0;

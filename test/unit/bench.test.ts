@@ -3,6 +3,16 @@ import assert from "node:assert/strict";
 import {test} from "node:test";
 import fc from "fast-check";
 import {
+    parseArpFlood,
+    parseArpTimes,
+    parsePull,
+    parseSink,
+    parseTransfer,
+    ratioSpread,
+    receivedFrames,
+    shareWithin,
+} from "../bench/load-numbers.ts";
+import {
     lossesOf,
     parseCpuTicks,
     parseHmac,
@@ -113,6 +123,61 @@ test("the times of hmac.cc", () => {
     assert.throws(() => parseHmac("sign: fast\n"), /not a time/);
 });
 
+test("what the programs that make traffic print", () => {
+    assert.deepEqual(parsePull("1700000000000100 1700000000000350\n"), {
+        beforeUs: 1_700_000_000_000_100,
+        afterUs: 1_700_000_000_000_350,
+    });
+    assert.deepEqual(parseArpTimes("3 2500 61000\n"), {asked: 3, ns: [2500, 61_000]});
+    assert.deepEqual(parseArpTimes("2\n"), {asked: 2, ns: []});
+    assert.deepEqual(parseArpFlood("100 80 200000000\n"), {
+        asked: 100,
+        answered: 80,
+        perSecond: 400,
+    });
+    assert.equal(parseArpFlood("64 0 0\n").perSecond, 0, "nobody answered");
+    assert.deepEqual(parseTransfer("1250 1000\n"), {amount: 1250, ns: 1000});
+    for (const wrong of ["", "\n", "eth0: No such device\n", "5\n", "1 -2 3\n", "1.5 2 3\n"]) {
+        assert.throws(() => parseArpFlood(wrong), /expected numbers/, JSON.stringify(wrong));
+    }
+    assert.throws(() => parseTransfer("5 0\n"), /no time/);
+});
+
+test("the sink's log: whole lines only, one a stream", () => {
+    assert.deepEqual(parseSink(""), []);
+    assert.deepEqual(parseSink("ready\n"), []);
+    assert.deepEqual(parseSink("ready\n500 20\n70"), [{amount: 500, ns: 20}]);
+    assert.deepEqual(parseSink("ready\n500 20\n700 30\n").at(-1), {amount: 700, ns: 30});
+});
+
+test("frames received, by interface", () => {
+    const text = [
+        "Inter-|   Receive                                                |  Transmit",
+        " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets",
+        "    lo:       0       0    0    0    0     0          0         0        0       0",
+        "  eth0: 1234567   12345    0    0    0     0          0         7     4321      43",
+        " eth01:99       1    0    0    0     0          0         7     4321      43",
+    ].join("\n");
+    assert.equal(receivedFrames(text, "eth0"), 12_345);
+    assert.equal(receivedFrames(text, "eth01"), 1, "no blank behind the colon");
+    assert.equal(receivedFrames(text, "lo"), 0);
+    assert.throws(() => receivedFrames(text, "eth2"), /eth2/);
+});
+
+test("ratios are of the same round, so that a drift of the machine cancels out", () => {
+    const without = [100, 200, 400];
+    const ratio = ratioSpread([90, 190, 360], without);
+    assert.deepEqual([ratio?.min, ratio?.median, ratio?.max], [0.9, 0.9, 0.95]);
+    assert.equal(ratioSpread([90, 180, 360], without.toReversed())?.max, 3.6, "not sorted");
+    assert.equal(ratioSpread([5, 8], [0, 4])?.n, 1, "nothing passed beside it");
+    assert.equal(ratioSpread([], []), null);
+});
+
+test("the share of values within a limit", () => {
+    assert.equal(shareWithin([1, 10, 10.01, 3000], 10), 50);
+    assert.equal(shareWithin([], 10), null);
+});
+
 const columns = [
     {key: "n", title: "n", digits: 0},
     {key: "medianMs", title: "median ms", digits: 2},
@@ -192,9 +257,21 @@ test("the options: names in one word or several, nothing unknown", () => {
         json: false,
         help: false,
     });
-    const some = parseBenchOptions(["--quick", "--json", "--only", "hmac,split", "--only=ucarp"]);
-    assert.deepEqual(some.ok && some.value.only, ["hmac", "split", "ucarp"]);
-    for (const argv of [["--only", "vrrp"], ["--only", ""], ["--fast"], ["more"]]) {
+    const some = parseBenchOptions([
+        "--quick",
+        "--json",
+        "--only",
+        "hmac,group,arp",
+        "--only=forwarding",
+    ]);
+    assert.deepEqual(some.ok && some.value.only, ["hmac", "group", "arp", "forwarding"]);
+    for (const argv of [
+        ["--only", "vrrp"],
+        ["--only", ""],
+        ["--only", "arp,"],
+        ["--fast"],
+        ["more"],
+    ]) {
         const refused = parseBenchOptions(argv);
         assert.ok(!refused.ok && refused.error !== "", argv.join(" "));
     }
