@@ -176,7 +176,8 @@ async function run(options: CarpdOptions): Promise<void> {
             const remark = openToGroup(socket, controlGroup);
             if (remark !== "") log.write(note("info", "control socket", remark));
         },
-        answer: (request) => api.answer(request),
+        identify: () => ok({user: "local", role: "admin", origin: "control socket"}),
+        answer: (request, session) => api.answer(request, session),
         subscribe: (listener) => daemon.history.subscribe(listener),
         failed: (error) => {
             const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

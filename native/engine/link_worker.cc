@@ -11,6 +11,18 @@
 
 namespace carp::engine {
 
+namespace {
+
+// Taking a macvlan down holds the kernel's lock on interfaces while it waits, and the engine needs
+// that lock for a moment to switch another one on, or deaf. A change of state seldom comes alone: a
+// macvlan that is deaf already is left up until the others of its group are done (with both hosts
+// of a lab on one kernel, a take-over waited 11 ms for the other host, measured).
+constexpr core::Duration kRest = std::chrono::milliseconds{100};
+// How often the worker looks while it has something to wait for.
+constexpr core::Duration kSlice = std::chrono::milliseconds{1};
+
+}  // namespace
+
 sys::Status LinkWorker::start(std::function<void()> on_failure, int realtime_priority) {
   const sys::Status status = netlink_.open();
   if (!status.ok()) return status;
@@ -53,13 +65,14 @@ void LinkWorker::run(int realtime_priority) {
     take_jobs();
     // All that is due falls deaf before anything waits for the kernel, however many there are.
     silence_due();
+    const bool rested = !to_take_down_.empty() &&
+                        (stopping_ || to_take_down_.front().not_before <= sys::monotonic_now());
     if (!to_forget_.empty()) {
       forget_one();  // first: it waits for nothing, and the router may be about to preempt
-    } else if (!to_take_down_.empty()) {
+    } else if (rested) {
       take_one_down();
-    } else if (!to_silence_.empty()) {
-      const core::Duration left = to_silence_.front().not_before - sys::monotonic_now();
-      if (left > core::Duration{0}) std::this_thread::sleep_for(left);
+    } else if (!to_silence_.empty() || (to_delete_.empty() && !to_take_down_.empty())) {
+      std::this_thread::sleep_for(kSlice);
     } else if (!to_delete_.empty()) {
       note(netlink_.delete_links(to_delete_));
       to_delete_.clear();
@@ -92,6 +105,7 @@ void LinkWorker::silence_due() {
     }
     if (!job->wanted->load(std::memory_order_seq_cst)) {
       due.push_back(job->ifindex);
+      job->not_before = now + kRest;
       to_take_down_.push_back(std::move(*job));
     }
     job = to_silence_.erase(job);

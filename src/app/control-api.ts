@@ -6,11 +6,15 @@ import {
     type ApiReply,
     type ApiRequest,
     failure,
+    matchPath,
     type Plan,
+    parseJson,
     plan,
     type Resource,
+    splitPath,
     unknownCarp,
 } from "../core/control-protocol.ts";
+import {mayDo, type Role, type Session} from "../core/control-session.ts";
 import {isOperators, levelProblem} from "../core/demotion-reasons.ts";
 import type {AdminAction, DemotionSnapshot, EngineSnapshot} from "../core/engine.ts";
 import {EngineError} from "../core/engine.ts";
@@ -24,6 +28,7 @@ import {
     foldInterfaces,
     foldStatistics,
 } from "../core/status-fold.ts";
+import type {ExtensionRoute} from "./api-extension.ts";
 import type {Daemon} from "./daemon.ts";
 import {EngineSilent} from "./snapshot-reader.ts";
 
@@ -40,17 +45,26 @@ export class ControlApi {
     /** Changes of the operator's demotion, one after the other: each reads before it writes. */
     #demotions: Promise<unknown> = Promise.resolve();
 
+    readonly #extensions: readonly ExtensionRoute[];
+
     /** `balanceIndex` is the engine's arithmetic (src/io/addon.ts). */
-    constructor(daemon: Daemon, extra: ExtraCounters, balanceIndex: BalanceIndex) {
+    constructor(
+        daemon: Daemon,
+        extra: ExtraCounters,
+        balanceIndex: BalanceIndex,
+        extensions: readonly ExtensionRoute[] = [],
+    ) {
+        this.#extensions = extensions;
         this.#daemon = daemon;
         this.#extra = extra;
         this.#balanceIndex = balanceIndex;
     }
 
     /** Never rejects for anything that a client or the engine did. */
-    async answer(request: ApiRequest): Promise<ApiAnswer> {
+    async answer(request: ApiRequest, session: Session): Promise<ApiAnswer> {
         try {
-            return await this.#execute(plan(request));
+            const extended = await this.#extended(request, session);
+            return extended ?? (await this.#execute(plan(request), session));
         } catch (error) {
             if (error instanceof EngineSilent) {
                 return failure(503, "ENGINE_SILENT", error.message, "ask again later");
@@ -60,7 +74,33 @@ export class ControlApi {
         }
     }
 
-    async #execute(what: Plan): Promise<ApiAnswer> {
+    /** null: no extension has this path. */
+    async #extended(request: ApiRequest, session: Session): Promise<ApiReply | null> {
+        const segments = splitPath(request.path);
+        if (segments === null) return null;
+        const allowed: string[] = [];
+        for (const route of this.#extensions) {
+            const matched = matchPath(route.path, segments);
+            if (matched === null) continue;
+            allowed.push(route.method);
+            if (route.method !== request.method) continue;
+            if (!mayDo(session, route.role)) return forbidden(session, route.role);
+            const body = request.body === "" ? undefined : parseJson(request.body);
+            if (request.body !== "" && body === undefined) {
+                return failure(400, "BAD_BODY", "the body is not JSON", "JSON");
+            }
+            return await route.handle({argument: matched.argument, body, session});
+        }
+        if (allowed.length === 0) return null;
+        const allow = allowed.join(", ");
+        const message = `this path does not take ${request.method}`;
+        return {...failure(405, "WRONG_METHOD", message, allow), allow};
+    }
+
+    async #execute(what: Plan, session: Session): Promise<ApiAnswer> {
+        if (what.kind !== "reply" && !readsOnly(what) && !mayDo(session, "admin")) {
+            return forbidden(session, "admin");
+        }
         switch (what.kind) {
             case "reply":
                 return what.reply;
@@ -198,6 +238,15 @@ export class ControlApi {
         }
         return failure(500, "RELOAD_FAILED", text, "see the log of carpd");
     }
+}
+
+function readsOnly(what: Plan): boolean {
+    return ["events", "read", "readCarp", "balanceWhich"].includes(what.kind);
+}
+
+function forbidden(session: Session, needed: Role): ApiReply {
+    const message = `${session.user} is ${session.role}: this needs the role ${needed}`;
+    return failure(403, "FORBIDDEN", message, `the role ${needed}`);
 }
 
 function refusal(error: EngineError): ApiReply {

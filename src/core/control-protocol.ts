@@ -160,7 +160,7 @@ export function plan(request: ApiRequest): Plan {
     return {kind: "reply", reply: failure(404, "UNKNOWN_PATH", message, known)};
 }
 
-function splitPath(path: string): string[] | null {
+export function splitPath(path: string): string[] | null {
     if (!path.startsWith("/")) return null;
     try {
         return path.slice(1).split("/").map(decodeURIComponent);
@@ -171,7 +171,7 @@ function splitPath(path: string): string[] | null {
     }
 }
 
-function matchPath(
+export function matchPath(
     pattern: readonly string[],
     segments: readonly string[],
 ): {argument: string} | null {

@@ -5,6 +5,7 @@
  * limit, nothing waits for a client, and a client that does not read its events is dropped.
  */
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from "node:http";
+import type {Socket} from "node:net";
 import type {Duplex} from "node:stream";
 import {
     type ApiReply,
@@ -13,13 +14,17 @@ import {
     failure,
     type WatchEvent,
 } from "../core/control-protocol.ts";
+import type {Session} from "../core/control-session.ts";
+import type {Result} from "../core/result.ts";
 
 export interface ControlServerOptions {
     readonly socket: string;
     /** Runs after the socket exists, to set its mode and group. */
     readonly opened: (socket: string) => void;
+    /** Who asks: by the socket's peer and the authorization header. The error is the answer. */
+    readonly identify: (socket: Socket, authorization: string) => Result<Session, ApiReply>;
     /** "stream": the connection gets every event from now on. */
-    readonly answer: (request: ApiRequest) => Promise<ApiReply | "stream">;
+    readonly answer: (request: ApiRequest, session: Session) => Promise<ApiReply | "stream">;
     readonly subscribe: (listener: (event: WatchEvent) => void) => () => void;
     /** A request that failed inside the daemon: a bug, to be logged. */
     readonly failed: (error: unknown) => void;
@@ -115,11 +120,15 @@ export class ControlServer {
         }
         if (body === "aborted") return;
         const path = (request.url ?? "").split("?")[0] ?? "";
-        const answer = await this.#options.answer({
-            method: request.method ?? "",
-            path,
-            body: body.text,
-        });
+        const session = this.#options.identify(request.socket, request.headers.authorization ?? "");
+        if (!session.ok) {
+            this.#send(response, session.error);
+            return;
+        }
+        const answer = await this.#options.answer(
+            {method: request.method ?? "", path, body: body.text},
+            session.value,
+        );
         if (answer === "stream") this.#openStream(request, response);
         else this.#send(response, answer);
     }

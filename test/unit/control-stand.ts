@@ -129,7 +129,8 @@ export async function stand(
     const server: ControlServer = new ControlServer({
         socket,
         opened: (file) => openToGroup(file, "no-such-group-here"),
-        answer: (request) => api.answer(request),
+        identify: () => ok({user: "test", role: "admin", origin: "test"}),
+        answer: (request, session) => api.answer(request, session),
         subscribe: (listener) => daemon.history.subscribe(listener),
         failed: (error) => bugs.push(error),
         ...(streamLimit === undefined ? {} : {streamLimit}),
