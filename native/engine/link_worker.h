@@ -45,8 +45,9 @@ class LinkWorker {
   void stop();
 
   // Engine thread. False when the queue is full: the caller does it itself. `not_before`: until
-  // then the macvlan still takes frames; it is made deaf then and taken down after.
-  bool take_down(int ifindex, const Wanted& wanted, core::Instant not_before);
+  // then the macvlan still takes frames; it is made deaf then and taken down after. `link_dead`:
+  // there is no hurry with the latter.
+  bool take_down(int ifindex, const Wanted& wanted, core::Instant not_before, bool link_dead);
   bool remove(int ifindex);
 
   // Engine thread, when the link of a carpdev is usable again. Packets that were forwarded onto the
@@ -66,6 +67,7 @@ class LinkWorker {
     int ifindex = 0;
     Wanted wanted;
     core::Instant not_before;
+    bool link_dead = false;
   };
 
   void run(int realtime_priority);

@@ -205,7 +205,8 @@ void Loop::switch_interface(const core::InterfaceChange& change) {
   if (!change.up) {
     const int ifindex = slot.interface->hand_off_down(!change.graceful);
     const core::Instant until = change.graceful ? now_ + kGrace : now_;
-    if (ifindex != 0 && links_.take_down(ifindex, slot.wanted, until)) return;
+    const bool link_dead = !ports_[slot.port]->link().usable();
+    if (ifindex != 0 && links_.take_down(ifindex, slot.wanted, until, link_dead)) return;
     if (ifindex != 0) {
       const sys::Status down = netlink_.set_link_down(ifindex);
       if (!down.ok()) report("INTERFACE_FAILED", down);

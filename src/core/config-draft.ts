@@ -108,7 +108,12 @@ export function draftConfig(texts: readonly ConfigText[]): Draft {
         report(
             first.diagnostic(
                 {start: 0, end: 0},
-                {message: "no [[carp]] block", expected: "at least one [[carp]] block"},
+                {
+                    // A router that is set up line by line begins with nothing.
+                    severity: "warning",
+                    message: "no [[carp]] block: nothing is shared",
+                    expected: "a [[carp]] block for each vhid",
+                },
             ),
         );
     }

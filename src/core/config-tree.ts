@@ -69,14 +69,16 @@ export function plainValue(node: TreeNode): unknown {
 
 /** Reads one file. The parser stops at the first syntax error, so there is at most one. */
 export function readToml(source: SourceText): Result<TreeTable, Diagnostic> {
-    let program: AST.TOMLProgram;
     try {
-        program = parseTOML(source.text, {tomlVersion: "1.0.0"});
+        return ok(treeOf(parseTOML(source.text, {tomlVersion: "1.0.0"})));
     } catch (error) {
         // Whatever a parser throws on a text is about the text: a daemon that reloads must not die
-        // of it. (Deep nesting, for instance, ends in a RangeError.)
+        // of it. Deep nesting ends in a RangeError, in the parser or in the walk over its tree.
         return err(syntaxError(source, error));
     }
+}
+
+function treeOf(program: AST.TOMLProgram): TreeTable {
     const root: TreeTable = {kind: "table", entries: new Map(), span: {start: 0, end: 0}};
     for (const item of program.body[0].body) {
         if (item.type === "TOMLKeyValue") {
@@ -85,7 +87,7 @@ export function readToml(source: SourceText): Result<TreeTable, Diagnostic> {
             addTable(root, item);
         }
     }
-    return ok(root);
+    return root;
 }
 
 function spanOf(node: {readonly range: readonly [number, number]}): Span {

@@ -31,7 +31,7 @@ function linesOf(path: string): readonly string[] {
     return existsSync(path) ? readFileSync(path, "utf8").trimEnd().split("\n") : [];
 }
 
-/** Waits until a file has had the same number of lines for a while, and gives them. */
+/** Waits until the lines of a file are enough, and gives them. */
 async function settled(path: string, enough: (lines: readonly string[]) => boolean) {
     return await waitFor(
         `${path} to be complete`,
@@ -167,7 +167,11 @@ describe("hooks", {concurrency: 4}, () => {
             await a.until("BACKUP", 1000);
         }
         await a.until("MASTER");
-        const lines = await settled(file("hooks.log"), (l) => l.at(-1) === "end MASTER");
+        // MASTER twice, in the beginning and in the end; the script is the last to be run.
+        const ups = (text: readonly string[]) => text.filter((l) => l.startsWith("up")).length;
+        await settled(file("scripts.log"), (l) => ups(l) === 2);
+        const lines = linesOf(file("hooks.log"));
+        assert.equal(lines.at(-1), "end MASTER", "the latest state");
         assert.ok(!lines.includes("wrong"), "a name with a dot is no hook");
         for (const [i, text] of lines.entries()) {
             assert.match(text, i % 2 === 0 ? /^begin / : /^end /, lines.join("\n"));

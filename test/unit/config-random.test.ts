@@ -233,7 +233,9 @@ test("random valid configurations: reading the printed text gives the same", () 
 function checkAnyText(text: string): void {
     const parsed = parseConfig([{file: "f", text}]);
     if (parsed.ok) {
-        assert.ok(parsed.value.config.carp.length > 0);
+        const {config, warnings} = parsed.value;
+        const said = warnings.some((warning) => warning.message.startsWith("no [[carp]] block"));
+        assert.equal(said, config.carp.length === 0);
         return;
     }
     assert.ok(parsed.error.length > 0 && parsed.error.length <= 20);
@@ -283,5 +285,10 @@ test("random changes of a valid text give a result", () => {
 test("deep nesting is an error, not a crash", () => {
     for (const unit of ["[", "{a=", "a."]) {
         assert.ok(!parseConfig([{file: "f", text: `a=${unit.repeat(20000)}`}]).ok);
+    }
+    // Well-formed: the parser takes what is too deep for the walk over its tree.
+    for (const depth of [1000, 2000, 4000, 8000]) {
+        const text = `a=${"[".repeat(depth)}${"]".repeat(depth)}`;
+        assert.ok(!parseConfig([{file: "f", text}]).ok);
     }
 });
