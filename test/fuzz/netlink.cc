@@ -36,6 +36,9 @@ void parse_body(std::span<const std::uint8_t> body) {
     const bool v4 = address->prefix.address.family == carp::wire::Family::kIpv4;
     REQUIRE_ALWAYS(address->prefix.length <= (v4 ? 32 : 128));
   }
+  if (const auto entry = carp::sys::parse_neighbour_entry(body)) {
+    REQUIRE_ALWAYS(entry->ifindex > 0);
+  }
   static_cast<void>(carp::sys::parse_error(body));
   constexpr std::size_t kIfinfo = 16;  // struct ifinfomsg
   if (body.size() > kIfinfo) static_cast<void>(walk(body.subspan(kIfinfo), 2));

@@ -4,6 +4,7 @@
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
@@ -56,6 +57,21 @@ Octets address_message(std::uint8_t family, std::uint8_t length, std::size_t oct
   if (local) builder.attribute(IFA_LOCAL, ours);
   builder.attribute(IFA_ADDRESS, local ? peer : ours);
   builder.attribute_u32(IFA_FLAGS, IFA_F_PERMANENT | IFA_F_NOPREFIXROUTE);
+  builder.end();
+  return {builder.bytes().begin(), builder.bytes().end()};
+}
+
+Octets neighbour_message(std::uint8_t family, std::size_t octets, int ifindex) {
+  NetlinkBuilder builder;
+  ndmsg fixed{};
+  fixed.ndm_family = family;
+  fixed.ndm_ifindex = ifindex;
+  fixed.ndm_state = NUD_INCOMPLETE;
+  fixed.ndm_flags = NTF_ROUTER;
+  builder.begin(RTM_NEWNEIGH, 0, 9, fixed);
+  builder.attribute(NDA_DST, Octets(octets, 0x0c));
+  builder.attribute_u32(NDA_PROBES, 2);
+  builder.attribute_u32(NDA_FLAGS_EXT, NTF_EXT_MANAGED);
   builder.end();
   return {builder.bytes().begin(), builder.bytes().end()};
 }
@@ -126,8 +142,36 @@ TEST(netlink_address_refuses_nonsense) {
   CHECK(!carp::sys::parse_address(body_of(address_message(AF_PACKET, 24, 4, true))).has_value());
 }
 
+TEST(netlink_neighbour_of_both_families) {
+  for (const bool v4 : {true, false}) {
+    const Octets datagram = neighbour_message(v4 ? AF_INET : AF_INET6, v4 ? 4 : 16, 5);
+    const auto entry = carp::sys::parse_neighbour_entry(body_of(datagram));
+    REQUIRE(entry.has_value());
+    CHECK_EQ(entry->ifindex, 5);
+    CHECK(entry->address.family == (v4 ? Family::kIpv4 : Family::kIpv6));
+    CHECK_EQ(entry->address.octets[3], 0x0c);
+    CHECK_EQ(entry->address.octets[15], v4 ? 0 : 0x0c);
+    CHECK_EQ(entry->state, NUD_INCOMPLETE);
+    CHECK_EQ(entry->flags, NTF_ROUTER);
+    CHECK_EQ(entry->extended_flags, std::uint32_t{NTF_EXT_MANAGED});
+  }
+}
+
+TEST(netlink_neighbour_refuses_nonsense) {
+  const auto refused = [](std::uint8_t family, std::size_t octets, int ifindex) {
+    const Octets datagram = neighbour_message(family, octets, ifindex);
+    return !carp::sys::parse_neighbour_entry(body_of(datagram)).has_value();
+  };
+  CHECK(refused(AF_INET, 16, 5));
+  CHECK(refused(AF_INET6, 4, 5));
+  CHECK(refused(AF_BRIDGE, 4, 5));
+  CHECK(refused(AF_INET, 4, 0));
+  CHECK(refused(AF_INET, 4, -1));
+}
+
 TEST(netlink_every_truncation_is_safe) {
-  for (const Octets& whole : {link_message(IFF_UP, 6), address_message(AF_INET6, 64, 16, true)}) {
+  for (const Octets& whole : {link_message(IFF_UP, 6), address_message(AF_INET6, 64, 16, true),
+                              neighbour_message(AF_INET6, 16, 5)}) {
     for (std::size_t length = 0; length < whole.size(); ++length) {
       // A copy of exactly this size, so that the sanitizer sees a read beyond it.
       const Octets cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
@@ -138,6 +182,7 @@ TEST(netlink_every_truncation_is_safe) {
       const auto link = carp::sys::parse_link(body);
       if (link) CHECK(!link->name.empty() && link->name.size() < IFNAMSIZ);
       static_cast<void>(carp::sys::parse_address(body));
+      static_cast<void>(carp::sys::parse_neighbour_entry(body));
     }
   }
 }
@@ -171,8 +216,9 @@ TEST(netlink_survives_flipped_octets) {
   std::mt19937 random{20};  // fixed: a failure can be repeated
   int parsed = 0;
   for (int round = 0; round < 50'000; ++round) {
-    Octets datagram =
-        round % 2 == 0 ? link_message(IFF_UP, 6) : address_message(AF_INET, 24, 4, true);
+    Octets datagram = round % 3 == 0   ? link_message(IFF_UP, 6)
+                      : round % 3 == 1 ? address_message(AF_INET, 24, 4, true)
+                                       : neighbour_message(AF_INET6, 16, 5);
     for (int flips = 0; flips < 3; ++flips) {
       datagram[random() % datagram.size()] = static_cast<std::uint8_t>(random());
     }
@@ -183,6 +229,8 @@ TEST(netlink_survives_flipped_octets) {
         CHECK(!link->name.empty() && link->name.size() < IFNAMSIZ && link->ifindex > 0);
       const auto address = carp::sys::parse_address(message->body);
       if (address) CHECK(address->prefix.length <= 128 && address->ifindex != 0);
+      const auto entry = carp::sys::parse_neighbour_entry(message->body);
+      if (entry) CHECK(entry->ifindex > 0);
     }
   }
   CHECK(parsed > 1000);

@@ -1,37 +1,15 @@
-// Reads the captures of test/vectors.
+// The captures of test/vectors as frames for the tests of the wire.
 #pragma once
 
-#include <array>
-#include <cstdio>
-#include <memory>
-#include <string>
-#include <vector>
-
+#include "pcap.h"
 #include "wire_support.h"
 
 namespace carp::test {
 
-// The frames of a classic little-endian Ethernet pcap; empty when it is none.
+// The frames of a capture, each in memory of exactly its length; empty when it is none.
 inline std::vector<Octets> read_pcap(const std::string& path) {
   std::vector<Octets> frames;
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
-                                                             &std::fclose);
-  if (file == nullptr) return frames;
-  const auto number = [](const std::uint8_t* from) {
-    return std::uint32_t{from[0]} | (std::uint32_t{from[1]} << 8) | (std::uint32_t{from[2]} << 16) |
-           (std::uint32_t{from[3]} << 24);
-  };
-  std::array<std::uint8_t, 24> head{};
-  if (std::fread(head.data(), 1, head.size(), file.get()) != head.size()) return frames;
-  constexpr std::uint32_t kMagic = 0xa1b2c3d4;
-  constexpr std::uint32_t kEthernet = 1;
-  if (number(head.data()) != kMagic || number(&head[20]) != kEthernet) return frames;
-  std::array<std::uint8_t, 16> record{};
-  while (std::fread(record.data(), 1, record.size(), file.get()) == record.size()) {
-    Octets frame(number(&record[8]));
-    if (std::fread(frame.data(), 1, frame.size(), file.get()) != frame.size()) return {};
-    frames.push_back(exactly(frame));
-  }
+  for (const TimedFrame& timed : read_timed_pcap(path)) frames.push_back(exactly(timed.octets));
   return frames;
 }
 
