@@ -21,9 +21,7 @@ struct Pair : Routers {
   }
 
   Duration taken(std::size_t segment, Instant since) const {
-    const auto* change =
-        last_change(net, b, VhostState::kMaster, static_cast<core::VhostId>(segment));
-    return change == nullptr ? Duration::max() : change->at - since;
+    return taken_after(net, b, static_cast<core::VhostId>(segment), since);
   }
 };
 
@@ -167,12 +165,13 @@ TEST(a_backup_that_hears_the_new_master_while_it_waits_does_not_follow) {
   // C hears of A's trouble a millisecond later than B.
   const Instant pulled = r.net.now();
   sim::Frame held;
-  r.net.set_filter(r.segments[1], [&](sim::PortId from, sim::PortId to,
-                                      std::span<const std::uint8_t> frame) {
-    if (from != r.net.port(a, 1) || to != r.net.port(c, 1) || !held.empty()) return true;
-    held.assign(frame.begin(), frame.end());
-    return false;
-  });
+  r.net.set_filter(r.segments[1],
+                   [&](sim::PortId from, sim::PortId to, std::span<const std::uint8_t> frame) {
+                     if (from != r.net.port(a, 1) || to != r.net.port(c, 1) || !held.empty())
+                       return true;
+                     held.assign(frame.begin(), frame.end());
+                     return false;
+                   });
   // Otherwise B's first advertisement would say to C on segment 2 that all is well there.
   r.net.set_blocked(r.net.port(b, 1), r.net.port(c, 1), true);
   r.pull(a, 0);

@@ -44,12 +44,11 @@ struct Routers {
                   const core::HostOptions& options = kGroupOptions, const Edit& edit = {}) {
     const sim::HostId host = net.add_host(options);
     for (std::size_t s = 0; s < skews.size(); ++s) {
-      net.add_carpdev(
-          host, segments[s],
-          {.mac = mac(static_cast<std::uint8_t>(n + 16 * s)),
-           .addresses = {{address(s, n), 24},
-                         {ip6(static_cast<std::uint16_t>(0xfd01 + s), n), 64},
-                         {ip6(0xfe80, static_cast<std::uint16_t>(n + 16 * s)), 64}}});
+      net.add_carpdev(host, segments[s],
+                      {.mac = mac(static_cast<std::uint8_t>(n + 16 * s)),
+                       .addresses = {{address(s, n), 24},
+                                     {ip6(static_cast<std::uint16_t>(0xfd01 + s), n), 64},
+                                     {ip6(0xfe80, static_cast<std::uint16_t>(n + 16 * s)), 64}}});
       core::VhostConfig config = vhost(s, skews[s]);
       if (edit) edit(s, config);
       net.add_vhost(host, static_cast<core::CarpdevId>(s), config);
@@ -81,6 +80,13 @@ struct Routers {
     });
   }
 };
+
+// How long after `since` a host became MASTER of a vhost last; for ever if it never did.
+inline Duration taken_after(const Network& net, sim::HostId host, core::VhostId vhost,
+                            Instant since) {
+  const auto* change = last_change(net, host, VhostState::kMaster, vhost);
+  return change == nullptr ? Duration::max() : change->at - since;
+}
 
 struct Reigns {
   std::size_t most = 0;  // hosts that were MASTER at once
@@ -130,15 +136,16 @@ struct Question {
   wire::IpAddress target;
 };
 
-// What `host` asked by ARP or neighbour solicitation, but not for itself.
+// Whom `host` asked whether it is alive.
 inline std::vector<Question> questions(const Network& net, sim::HostId host, Instant from) {
   std::vector<Question> out;
   for (const sim::Sent& sent : net.sent()) {
-    if (sent.host != host || sent.at < from || sent.kind != core::TransmitKind::kProbe) continue;
-    if (const auto arp = wire::parse_arp(sent.frame); arp && !arp->is_gratuitous()) {
+    if (sent.host != host || sent.at < from || sent.kind != core::TransmitKind::kAliveQuestion)
+      continue;
+    if (const auto arp = wire::parse_arp(sent.frame)) {
       out.push_back({sent.at, sent.segment, wire::IpAddress::from(arp->target)});
     }
-    if (const auto asked = wire::parse_neighbour(sent.frame); asked && asked->solicitation) {
+    if (const auto asked = wire::parse_neighbour(sent.frame)) {
       out.push_back({sent.at, sent.segment, wire::IpAddress::from(asked->target)});
     }
   }
