@@ -180,7 +180,7 @@ describe("carpdevs", {concurrency: 3}, () => {
                 make(a.host);
             } catch (error) {
                 assert.match(String(error), /Unknown device type|not supported/);
-                scene.skip(`this kernel has no interfaces such as ${name}`);
+                scene.skip(`kernel: no interfaces such as ${name}`);
                 return;
             }
             const before = links(a);
