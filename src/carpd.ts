@@ -3,10 +3,19 @@
  * carpd: the composition root. Arguments -> configuration -> run directory -> engine -> control
  * socket -> ready; signals until the end. Main thread; the engine has its own.
  */
+import {randomBytes} from "node:crypto";
 import {realpathSync} from "node:fs";
 import {dirname, join, resolve} from "node:path";
+import {Access} from "./app/access.ts";
+import {accessRoutes} from "./app/access-routes.ts";
+import {BsdCommands} from "./app/bsd-commands.ts";
+import {Configuration} from "./app/configuration.ts";
+import {needsRecovery, recover} from "./app/configuration-recovery.ts";
+import {configurationRoutes} from "./app/configuration-routes.ts";
 import {ControlApi} from "./app/control-api.ts";
 import {checkLine, Daemon} from "./app/daemon.ts";
+import {Operations} from "./app/operations.ts";
+import {operationsRoutes} from "./app/operations-routes.ts";
 import type {Clock, ConfigSource, Failure} from "./app/ports.ts";
 import {ProcessEnd} from "./app/process-end.ts";
 import {
@@ -22,15 +31,24 @@ import {note} from "./core/log.ts";
 import {err, ok, type Result} from "./core/result.ts";
 import {type Addon, loadAddon} from "./io/addon.ts";
 import {interfaceNames, loadConfig} from "./io/config-files.ts";
+import {FileConfigStore} from "./io/config-history.ts";
 import {checkSystem} from "./io/config-system.ts";
 import {ControlServer} from "./io/control-server.ts";
+import {echo} from "./io/echo.ts";
 import {FileEpochStore} from "./io/epoch-store.ts";
 import {DirectoryHookRunner} from "./io/hook-runner.ts";
+import {readHostFacts} from "./io/host-facts.ts";
+import {hostInterfaces} from "./io/host-interfaces.ts";
 import {descriptorSink, isJournal, LogWriter} from "./io/log-writer.ts";
 import {FileMaintenanceStore} from "./io/maintenance-store.ts";
 import {ServiceNotifier} from "./io/notify.ts";
+import {PasswdFile} from "./io/passwd-file.ts";
+import {SystemPower} from "./io/power.ts";
 import {claimRunDir, directoryFrom, openToGroup} from "./io/run-dir.ts";
+import {peerOf, processAlive} from "./io/socket-peer.ts";
+import {readSystem} from "./io/system-info.ts";
 import {SystemTrackChecks} from "./io/track-checks.ts";
+import {FileUserStore, ScryptHasher} from "./io/users-store.ts";
 import {version} from "./io/version.ts";
 
 const controlGroup = "carpd";
@@ -49,12 +67,13 @@ const clock: Clock = {
 
 function configSource(path: string): ConfigSource {
     return {
-        load: async (mayBeAbsent) => {
-            const loaded = loadConfig(path);
+        load: async (mayBeAbsent, text) => {
+            const loaded = loadConfig(path, text);
             if (!loaded.ok) return loaded;
             const names = interfaceNames();
             if (!names.ok) return err({text: names.error, exitCode: exitCodes.osError});
-            const {config, claims, warnings, files} = loaded.value;
+            const {config, claims, warnings, texts} = loaded.value;
+            const files = texts.map(({file}) => file);
             const found = [
                 ...checkInterfaces(claims, [...names.value, ...mayBeAbsent]),
                 ...(await checkSystem(claims)),
@@ -65,7 +84,7 @@ function configSource(path: string): ConfigSource {
                 return err({text, exitCode: exitCodes.config});
             }
             const all = sortDiagnostics([...warnings, ...found], files);
-            return ok({config, warnings: formatDiagnostics(all)});
+            return ok({config, warnings: formatDiagnostics(all), texts});
         },
     };
 }
@@ -117,16 +136,24 @@ async function run(options: CarpdOptions): Promise<void> {
     process.on("uncaughtException", bug);
     process.on("unhandledRejection", bug);
 
-    const loaded = await source.load([]);
+    const store = new FileConfigStore(options.configFile, options.stateDir);
+    const damaged = await needsRecovery(store, source);
+    // A refused start touches nothing: the run directory comes first only where files are mended.
+    const first = damaged ? undefined : await source.load([]);
+    if (first?.ok === false) return fail(first.error);
+    const addon = addonOrFailure();
+    if (!addon.ok) return fail(addon.error);
+    const {balanceIndex, createEngine, janitor, lockFile, sdNotify, startProber} = addon.value;
+    const {peerCredentials} = addon.value;
+    const runDir = claimRunDir(options.runDir, lockFile);
+    if (!runDir.ok) return fail(runDir.error);
+    const mended = damaged ? await recover(store, source, Date.now()) : {records: []};
+    for (const record of mended.records) log.write(record);
+    const loaded = first ?? (await source.load([], mended.text));
     if (!loaded.ok) return fail(loaded.error);
     if (loaded.value.warnings !== "") {
         log.write(note("warning", "configuration", loaded.value.warnings));
     }
-    const addon = addonOrFailure();
-    if (!addon.ok) return fail(addon.error);
-    const {balanceIndex, createEngine, janitor, lockFile, sdNotify, startProber} = addon.value;
-    const runDir = claimRunDir(options.runDir, lockFile);
-    if (!runDir.ok) return fail(runDir.error);
 
     const checks = new SystemTrackChecks({
         clock,
@@ -165,18 +192,51 @@ async function run(options: CarpdOptions): Promise<void> {
         loaded.value.config,
     );
 
+    const passwd = new PasswdFile();
+    const access = new Access({
+        clock,
+        log,
+        store: new FileUserStore(options.stateDir),
+        hasher: new ScryptHasher(),
+        newToken: () => randomBytes(32).toString("base64url"),
+        consoleUid: () => passwd.uidOf(options.consoleUser),
+        ownUid: process.getuid?.() ?? 0,
+        processAlive,
+    });
+
+    const configuration = new Configuration(
+        {store, source, running: daemon, clock},
+        loaded.value.texts,
+    );
+
+    const power = new SystemPower();
+    const operations = new Operations(daemon, {
+        clock,
+        log,
+        readSystem: (carpd) => readSystem(checks.health, carpd),
+        readFacts: readHostFacts,
+        ping: (address, count) => echo({startProber}, clock, address, count),
+        power: (action) => power.run(action),
+    });
+    const bsd = new BsdCommands(daemon, {log, configuration, hostInterfaces});
+
     const extraCounters = () => ({
         logLinesDropped: log.dropped,
         watchersDropped: server.slowClients,
     });
-    const api = new ControlApi(daemon, extraCounters, balanceIndex);
+    const api = new ControlApi(daemon, extraCounters, balanceIndex, [
+        ...accessRoutes(access),
+        ...configurationRoutes(configuration),
+        ...operationsRoutes(operations, bsd, daemon),
+    ]);
     const server: ControlServer = new ControlServer({
         socket: runDir.value.socket,
         opened: (socket) => {
             const remark = openToGroup(socket, controlGroup);
             if (remark !== "") log.write(note("info", "control socket", remark));
         },
-        identify: () => ok({user: "local", role: "admin", origin: "control socket"}),
+        identify: (socket, authorization, path) =>
+            access.identify(peerOf(socket, peerCredentials), authorization, path),
         answer: (request, session) => api.answer(request, session),
         subscribe: (listener) => daemon.history.subscribe(listener),
         failed: (error) => {
@@ -185,9 +245,17 @@ async function run(options: CarpdOptions): Promise<void> {
         },
     });
 
+    // Whoever is no longer logged in hears nothing more either.
+    access.onEnd((session) => {
+        server.endStreams(session.id);
+        configuration.sessionEnded(session);
+    });
+
     const terminate = async (): Promise<void> => {
         const code = await daemon.stop();
         await server.close();
+        access.stop();
+        configuration.stop();
         await ending.end(code);
     };
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -201,6 +269,7 @@ async function run(options: CarpdOptions): Promise<void> {
 
     const started = await daemon.start();
     if (!started.ok) return fail(started.error);
+    await access.start();
     if (daemon.stopping) return;
     try {
         await server.listen();

@@ -30,6 +30,7 @@ import type {
     EpochStore,
     Failure,
     HookRunner,
+    LoadedConfiguration,
     MaintenanceStore,
     Notifier,
     TrackChecks,
@@ -60,6 +61,12 @@ const snapshotLimitMs = 2000;
 const stopMarginMs = 5000;
 const historyLength = 200;
 
+interface Applied {
+    /** null: the engine has it already. */
+    readonly changes: readonly string[] | null;
+    readonly warnings: string;
+}
+
 interface Known {
     readonly state: VhostState;
     readonly since: bigint;
@@ -86,6 +93,7 @@ export class Daemon {
     #reloadWaiting: Promise<Result<readonly string[], Failure>> | null = null;
     #stopping: Promise<ExitCode> | null = null;
     #cancelWatchdog: () => void = () => undefined;
+    #tellConfigured: (loaded: LoadedConfiguration) => void = () => undefined;
 
     #wallOffset: bigint | null = null;
 
@@ -132,12 +140,7 @@ export class Daemon {
      */
     start(): Promise<Result<void, Failure>> {
         // A SIGHUP during the start waits until it is over.
-        const run = this.#work.then(() => this.#startNow());
-        this.#work = run.then(
-            () => undefined,
-            () => undefined,
-        );
-        return run;
+        return this.#inTurn(() => this.#startNow());
     }
 
     async #startNow(): Promise<Result<void, Failure>> {
@@ -181,12 +184,50 @@ export class Daemon {
      */
     reload(): Promise<Result<readonly string[], Failure>> {
         if (this.#reloadWaiting !== null) return this.#reloadWaiting;
-        const run = this.#work.then(() => {
+        const run = this.#inTurn(async () => {
             this.#reloadWaiting = null;
-            return this.#reloadNow();
+            const result = await this.#applyAndTell();
+            const {log} = this.#ports;
+            if (!result.ok) {
+                const text = `configuration not reloaded, the old one stays:\n${result.error.text}`;
+                log.write(note("error", "reload failed", text));
+                return result;
+            }
+            const {changes, warnings} = result.value;
+            if (warnings !== "") log.write(note("warning", "configuration", warnings));
+            const words =
+                changes === null
+                    ? "unchanged"
+                    : `reloaded: ${changes.join("; ") || "applied again"}`;
+            const fields = changes === null ? {} : {changes};
+            log.write(note("info", "reload", `configuration ${words}`, fields));
+            return ok(changes ?? []);
         });
         this.#reloadWaiting = run;
-        // The next reload waits for this one, whatever became of it.
+        return run;
+    }
+
+    /** The same with this text in place of what carpd.toml holds, and without a word in the log. */
+    apply(text: string): Promise<Result<readonly string[], Failure>> {
+        return this.#inTurn(async () => {
+            const result = await this.#applyAndTell(text);
+            return result.ok ? ok(result.value.changes ?? []) : result;
+        });
+    }
+
+    /** Told of each configuration that runs from now on; one listener. */
+    whenConfigured(listener: (loaded: LoadedConfiguration) => void): void {
+        this.#tellConfigured = listener;
+    }
+
+    /** A line for the log and for everybody who watches. */
+    announce(kind: string, record: LogRecord): void {
+        this.#publish(kind, this.#ports.clock.monotonicUs(), record);
+    }
+
+    /** One after the other, whatever became of the one before. */
+    #inTurn<T>(work: () => Promise<T>): Promise<T> {
+        const run = this.#work.then(work);
         this.#work = run.then(
             () => undefined,
             () => undefined,
@@ -236,37 +277,30 @@ export class Daemon {
         return exitCodes.ok;
     }
 
-    async #reloadNow(): Promise<Result<readonly string[], Failure>> {
+    async #applyAndTell(text?: string): Promise<Result<Applied, Failure>> {
         const {clock, notifier} = this.#ports;
         if (this.stopping) {
             return err({text: "the daemon is stopping", exitCode: exitCodes.unavailable});
         }
         notifier.reloading(clock.monotonicUs());
         try {
-            const result = await this.#applyConfiguration();
-            if (!result.ok) {
-                const text = `configuration not reloaded, the old one stays:\n${result.error.text}`;
-                this.#ports.log.write(note("error", "reload failed", text));
-            }
-            return result;
+            return await this.#applyConfiguration(text);
         } finally {
             notifier.ready();
             this.#showStatus();
         }
     }
 
-    async #applyConfiguration(): Promise<Result<readonly string[], Failure>> {
-        const {engine, epochs, log, config} = this.#ports;
-        const loaded = await config.load(this.#config.carp.map((carp) => carp.carpdev));
+    async #applyConfiguration(text?: string): Promise<Result<Applied, Failure>> {
+        const {engine, epochs, config} = this.#ports;
+        const carpdevs = this.#config.carp.map((carp) => carp.carpdev);
+        const loaded = await config.load(carpdevs, text);
         if (!loaded.ok) return err(loaded.error);
-        if (loaded.value.warnings !== "") {
-            log.write(note("warning", "configuration", loaded.value.warnings));
-        }
-        const next = loaded.value.config;
+        const {config: next, warnings} = loaded.value;
         const changes = diffConfig(this.#config, next);
         if (changes.length === 0 && !this.#halfApplied) {
-            log.write(note("info", "reload", "configuration unchanged"));
-            return ok([]);
+            this.#tellConfigured(loaded.value);
+            return ok({changes: null, warnings});
         }
         // A vhid that is removed and comes back under the same key must not repeat a counter.
         const grant = await epochs.advance();
@@ -290,15 +324,8 @@ export class Daemon {
         this.#config = next;
         await this.conditions.reconfigure(next);
         this.#forgetRemoved(next);
-        log.write(
-            note(
-                "info",
-                "reload",
-                `configuration reloaded: ${changes.length === 0 ? "applied again" : changes.join("; ")}`,
-                {changes},
-            ),
-        );
-        return ok(changes);
+        this.#tellConfigured(loaded.value);
+        return ok({changes, warnings});
     }
 
     /** All or nothing: back to what ran before. "" or what went wrong. */

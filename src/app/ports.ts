@@ -2,6 +2,7 @@
  * What the supervisor needs from the outside. The adapters are in src/io, the programs join them.
  */
 import type {Config, TrackCheck} from "../core/config.ts";
+import type {ConfigText} from "../core/config-draft.ts";
 import type {ExitCode} from "../core/exit-codes.ts";
 import type {HookRun} from "../core/hooks.ts";
 import type {Result} from "../core/result.ts";
@@ -110,12 +111,81 @@ export interface LoadedConfiguration {
     readonly config: Config;
     /** Printable, "" when there are none. */
     readonly warnings: string;
+    /** What it was read from: carpd.toml first, then its drop-ins. */
+    readonly texts: readonly ConfigText[];
 }
 
 export interface ConfigSource {
     /**
      * Reads and checks everything anew. The error is printable text with positions. A carpdev that
      * runs already may be absent for the moment (a pulled USB adapter); any other must exist.
+     * `text` stands for what carpd.toml holds, which is then not read.
      */
-    load(mayBeAbsent: readonly string[]): Promise<Result<LoadedConfiguration, Failure>>;
+    load(
+        mayBeAbsent: readonly string[],
+        text?: string,
+    ): Promise<Result<LoadedConfiguration, Failure>>;
+}
+
+/** carpd.toml as it is on the disk. */
+export type StoredText =
+    | {readonly kind: "text"; readonly text: string}
+    | {readonly kind: "missing"}
+    /** `reason`: the system's code. */
+    | {readonly kind: "unreadable"; readonly reason: string};
+
+/** One commit. */
+export interface HistoryEntry {
+    /** Rises with each commit and is never used again. */
+    readonly sequence: number;
+    /** Wall clock, milliseconds since 1970. */
+    readonly timeMs: number;
+    readonly user: string;
+    readonly origin: string;
+    readonly remark: string;
+    /** In words, as diffConfig() has them. */
+    readonly changes: readonly string[];
+    /** Not committed: written by hand, and kept here before a commit replaced it. */
+    readonly found: boolean;
+    readonly text: string;
+}
+
+/** A `commit confirmed` that waits. */
+export interface Unconfirmed {
+    /** Of the commit that waits. */
+    readonly sequence: number;
+    /** Wall clock, milliseconds since 1970. */
+    readonly untilMs: number;
+    /** Who committed. */
+    readonly user: string;
+    readonly origin: string;
+    /** What to go back to. */
+    readonly text: string;
+}
+
+/**
+ * The configuration on the disk (src/io/config-history.ts). Each step is on the disk for good when
+ * it resolves; errors are sentences. A crash leaves what was there before a step or after it.
+ */
+export interface ConfigStore {
+    /** The name of carpd.toml, as it is shown. */
+    readonly path: string;
+    read(): Promise<StoredText>;
+    /** Keeps owner and mode. */
+    write(text: string): Promise<Result<void, string>>;
+    /** The newest first; damaged ones are left out. */
+    history(): Promise<readonly HistoryEntry[]>;
+    nextSequence(): Promise<number>;
+    /** The commit under way; null: there is none, or it is damaged. */
+    pending(): Promise<HistoryEntry | null>;
+    /** Also when it is damaged. */
+    hasPending(): Promise<boolean>;
+    /** Writes the commit under way. */
+    begin(entry: HistoryEntry): Promise<Result<void, string>>;
+    /** The commit under way becomes the newest of the history, whose oldest goes. */
+    finish(): Promise<Result<void, string>>;
+    /** The commit under way is forgotten. */
+    abandon(): Promise<Result<void, string>>;
+    unconfirmed(): Promise<Unconfirmed | "damaged" | null>;
+    setUnconfirmed(commit: Unconfirmed | null): Promise<Result<void, string>>;
 }

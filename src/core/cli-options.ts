@@ -104,6 +104,8 @@ export interface CarpdOptions {
     /** true: check the configuration and exit, touch nothing. */
     readonly check: boolean;
     readonly logFormat: LogFormat;
+    /** The system's user of carp-console: it gets nothing without a log-in. */
+    readonly consoleUser: string;
 }
 
 export type CarpdCommand =
@@ -119,6 +121,8 @@ const installedDefaults: CarpdDefaults = {
     runDir: "/run/carpd",
     stateDir: "/var/lib/carpd",
 };
+
+const defaultConsoleUser = "carp-console";
 
 const carpdRules: readonly OptionRule[] = [
     {
@@ -143,6 +147,11 @@ const carpdRules: readonly OptionRule[] = [
         values: ["text", "json"],
         help: "one line per event (default text)",
     },
+    {
+        name: "console-user",
+        argument: "NAME",
+        help: `the user that carp-console runs as (default ${defaultConsoleUser}); it must log in`,
+    },
     {name: "version", help: "print the version and exit"},
     {name: "help", help: "print this and exit"},
 ];
@@ -154,6 +163,7 @@ export function carpdUsage(): string {
     });
     return [
         "usage: carpd [--config FILE] [--run-dir DIR] [--state-dir DIR] [--check] [--log-format text|json]",
+        "             [--console-user NAME]",
         "",
         ...rows,
     ].join("\n");
@@ -187,6 +197,7 @@ export function parseCarpdArguments(
             stateDir: values.get("state-dir") ?? defaults.stateDir,
             check: switches.has("check"),
             logFormat: values.get("log-format") === "json" ? "json" : "text",
+            consoleUser: values.get("console-user") ?? defaultConsoleUser,
         },
     });
 }

@@ -10,7 +10,14 @@ import type {AdminAction} from "./engine.ts";
 import type {LogFields, LogLevel} from "./log.ts";
 
 /** Largest body that the server reads, octets. */
-export const bodyLimit = 65_536;
+const bodyLimit = 65_536;
+/** Of a request that carries whole files: a firewall's configuration has some megabytes. */
+const fileBodyLimit = 4_194_304;
+const pathsOfFiles = ["/v1/import", "/v1/configuration/load"];
+
+export function bodyLimitOf(path: string): number {
+    return pathsOfFiles.includes(path) ? fileBodyLimit : bodyLimit;
+}
 
 export interface ApiRequest {
     readonly method: string;

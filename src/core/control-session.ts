@@ -6,6 +6,8 @@
 export type Role = "operator" | "admin";
 
 export interface Session {
+    /** The same for all requests of one log-in or of one local process; never used again. */
+    readonly id: string;
     /** The name in log and history: a user of the console, or "uid 0". */
     readonly user: string;
     readonly role: Role;

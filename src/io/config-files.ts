@@ -27,7 +27,7 @@ const mostDropIns = 256;
 
 export interface LoadedConfig extends ParsedConfig {
     /** The file and its drop-ins, in the order of reading. */
-    readonly files: readonly string[];
+    readonly texts: readonly ConfigText[];
 }
 
 export interface LoadFailure {
@@ -155,11 +155,11 @@ function readPassFile(path: string): PassFile {
     return read.ok ? {kind: "read", ...read.value} : {kind: "failed", reason: read.error};
 }
 
-/** Reads everything anew. Touches nothing. */
-export function loadConfig(path: string): Result<LoadedConfig, LoadFailure> {
+/** Reads everything anew. Touches nothing. `text` stands for what the file at `path` holds. */
+export function loadConfig(path: string, text?: string): Result<LoadedConfig, LoadFailure> {
     const beside = dropIns(path);
-    const files = [path, ...(beside.ok ? beside.value : [])];
-    const texts: ConfigText[] = [];
+    const texts: ConfigText[] = text === undefined ? [] : [{file: path, text}];
+    const files = [...(text === undefined ? [path] : []), ...(beside.ok ? beside.value : [])];
     const badText: Diagnostic[] = [];
     for (const file of files) {
         const read = readBounded(file, largestFile);
@@ -182,7 +182,7 @@ export function loadConfig(path: string): Result<LoadedConfig, LoadFailure> {
     const draft = draftConfig(texts);
     const passFiles = new Map(draft.passFiles.map((file) => [file, readPassFile(file)]));
     const finished = finishConfig(draft, passFiles);
-    return finished.ok ? ok({...finished.value, files}) : invalid(finished.error);
+    return finished.ok ? ok({...finished.value, texts}) : invalid(finished.error);
 }
 
 /**

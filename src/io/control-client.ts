@@ -19,9 +19,15 @@ const replyLimit = 16 * 1024 * 1024;
 
 export class ControlClient {
     readonly #socket: string;
+    #token = "";
 
     constructor(socket: string) {
         this.#socket = socket;
+    }
+
+    /** What a log-in gave: sent with every request from now on; "" for none. */
+    set token(token: string) {
+        this.#token = token;
     }
 
     request(method: string, path: string, body?: unknown): Promise<Result<ApiReply, ClientError>> {
@@ -72,7 +78,9 @@ export class ControlClient {
     }
 
     #open(method: string, path: string, onAnswer: (r: IncomingMessage) => void): ClientRequest {
-        return request({socketPath: this.#socket, method, path, agent: false}, onAnswer);
+        const headers = this.#token === "" ? {} : {authorization: `Bearer ${this.#token}`};
+        const options = {socketPath: this.#socket, method, path, headers, agent: false};
+        return request(options, onAnswer);
     }
 }
 

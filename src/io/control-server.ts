@@ -10,7 +10,7 @@ import type {Duplex} from "node:stream";
 import {
     type ApiReply,
     type ApiRequest,
-    bodyLimit,
+    bodyLimitOf,
     failure,
     type WatchEvent,
 } from "../core/control-protocol.ts";
@@ -21,8 +21,15 @@ export interface ControlServerOptions {
     readonly socket: string;
     /** Runs after the socket exists, to set its mode and group. */
     readonly opened: (socket: string) => void;
-    /** Who asks: by the socket's peer and the authorization header. The error is the answer. */
-    readonly identify: (socket: Socket, authorization: string) => Result<Session, ApiReply>;
+    /**
+     * Who asks: by the socket's peer and the authorization header; some paths are for callers who
+     * are not logged in. The error is the answer.
+     */
+    readonly identify: (
+        socket: Socket,
+        authorization: string,
+        path: string,
+    ) => Result<Session, ApiReply>;
     /** "stream": the connection gets every event from now on. */
     readonly answer: (request: ApiRequest, session: Session) => Promise<ApiReply | "stream">;
     readonly subscribe: (listener: (event: WatchEvent) => void) => () => void;
@@ -42,7 +49,8 @@ const idleLimitMs = 30_000;
 export class ControlServer {
     readonly #options: ControlServerOptions;
     readonly #server: Server;
-    readonly #streams = new Set<ServerResponse>();
+    /** Open streams of events, with the id of their session. */
+    readonly #streams = new Map<ServerResponse, string>();
     #slow = 0;
     #unsubscribe: () => void = () => undefined;
 
@@ -94,11 +102,16 @@ export class ControlServer {
     /** Ends every connection and removes the socket. */
     close(): Promise<void> {
         this.#unsubscribe();
-        for (const stream of this.#streams) stream.end();
+        for (const stream of this.#streams.keys()) stream.end();
         return new Promise((resolve) => {
             this.#server.close(() => resolve());
             this.#server.closeAllConnections();
         });
+    }
+
+    /** A session is over: it hears no more events. */
+    endStreams(sessionId: string): void {
+        for (const [stream, id] of this.#streams) if (id === sessionId) stream.end();
     }
 
     #onRequest(request: IncomingMessage, response: ServerResponse): void {
@@ -111,25 +124,28 @@ export class ControlServer {
 
     async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
         response.on("error", () => response.destroy());
-        const body = await readBody(request);
+        const path = (request.url ?? "").split("?")[0] ?? "";
+        const {authorization = ""} = request.headers;
+        const session = this.#options.identify(request.socket, authorization, path);
+        if (!session.ok) {
+            this.#send(response, session.error);
+            return;
+        }
+        // Who may not ask at all gets no memory for a body.
+        const limit = bodyLimitOf(path);
+        const body = await readBody(request, limit);
         if (body === null) {
-            const message = `the body is larger than ${bodyLimit} octets`;
+            const message = `the body is larger than ${limit} octets`;
             response.setHeader("connection", "close");
             this.#send(response, failure(413, "BODY_TOO_LARGE", message, "a small JSON object"));
             return;
         }
         if (body === "aborted") return;
-        const path = (request.url ?? "").split("?")[0] ?? "";
-        const session = this.#options.identify(request.socket, request.headers.authorization ?? "");
-        if (!session.ok) {
-            this.#send(response, session.error);
-            return;
-        }
         const answer = await this.#options.answer(
             {method: request.method ?? "", path, body: body.text},
             session.value,
         );
-        if (answer === "stream") this.#openStream(request, response);
+        if (answer === "stream") this.#openStream(request, response, session.value.id);
         else this.#send(response, answer);
     }
 
@@ -145,7 +161,7 @@ export class ControlServer {
         response.end(text);
     }
 
-    #openStream(request: IncomingMessage, response: ServerResponse): void {
+    #openStream(request: IncomingMessage, response: ServerResponse, sessionId: string): void {
         if (this.#streams.size >= streamCountLimit) {
             const message = `${streamCountLimit} clients watch already`;
             this.#send(response, failure(503, "TOO_MANY_WATCHERS", message, "fewer watchers"));
@@ -158,7 +174,7 @@ export class ControlServer {
             "cache-control": "no-store",
         });
         response.write(": events follow\n\n");
-        this.#streams.add(response);
+        this.#streams.set(response, sessionId);
         response.on("close", () => this.#streams.delete(response));
     }
 
@@ -166,7 +182,7 @@ export class ControlServer {
         if (this.#streams.size === 0) return;
         const limit = this.#options.streamLimit ?? defaultStreamLimit;
         const frame = `event: ${event.kind}\ndata: ${JSON.stringify(event, jsonValue)}\n\n`;
-        for (const stream of this.#streams) {
+        for (const stream of this.#streams.keys()) {
             if (stream.writableLength + frame.length > limit) {
                 this.#slow++;
                 this.#streams.delete(stream);
@@ -186,13 +202,13 @@ function jsonValue(_key: string, value: unknown): unknown {
 type Body = {text: string} | null | "aborted";
 
 /** null: too large. */
-function readBody(request: IncomingMessage): Promise<Body> {
+function readBody(request: IncomingMessage, limit: number): Promise<Body> {
     return new Promise((resolve) => {
         const chunks: Buffer[] = [];
         let size = 0;
         request.on("data", (chunk: Buffer) => {
             size += chunk.length;
-            if (size <= bodyLimit) chunks.push(chunk);
+            if (size <= limit) chunks.push(chunk);
             else resolve(null);
         });
         request.on("end", () => resolve({text: Buffer.concat(chunks).toString("utf8")}));

@@ -6,7 +6,14 @@
  */
 import {type ChildProcess, fork} from "node:child_process";
 import type {Clock} from "../app/ports.ts";
-import {answerOf, type HealthQuestion, type HealthValue} from "./health-protocol.ts";
+import {type HardwareStatus, unknownHardware} from "../core/system-status.ts";
+import {
+    answerOf,
+    type HealthAnswer,
+    type HealthNumber,
+    type HealthQuestion,
+    type HealthValue,
+} from "./health-protocol.ts";
 import {childEnvironment, killGroup} from "./program-run.ts";
 import {codeOf} from "./system-error.ts";
 
@@ -23,10 +30,13 @@ export type Reading =
     | {readonly kind: "none"}
     | {readonly kind: "error"; readonly text: string};
 
+/** What the helper said, or why it said nothing. */
+type Outcome = HealthAnswer | {readonly error: string};
+
 interface Asked {
     readonly id: number;
-    readonly reading: Promise<Reading>;
-    readonly end: (reading: Reading) => void;
+    readonly outcome: Promise<Outcome>;
+    readonly end: (outcome: Outcome) => void;
 }
 
 export class HealthClient {
@@ -67,22 +77,42 @@ export class HealthClient {
     }
 
     /** Never rejects. May take as long as it likes: the caller has a time limit. */
-    ask(value: HealthValue): Promise<Reading> {
+    async ask(value: HealthNumber): Promise<Reading> {
+        return readingOf(await this.#ask(value));
+    }
+
+    /** What is known within `limitMs` milliseconds; never rejects. */
+    async hardware(limitMs: number): Promise<HardwareStatus> {
+        this.use();
+        let cancel: () => void = () => undefined;
+        const late = new Promise<Outcome>((resolve) => {
+            cancel = this.#clock.after(limitMs, () => resolve({error: "late"}));
+        });
+        try {
+            const outcome = await Promise.race([this.#ask("hardware"), late]);
+            return "hardware" in outcome ? outcome.hardware : unknownHardware;
+        } finally {
+            cancel();
+            await this.release();
+        }
+    }
+
+    #ask(value: HealthValue): Promise<Outcome> {
         const asked = this.#asked.get(value);
-        if (asked !== undefined) return asked.reading;
+        if (asked !== undefined) return asked.outcome;
         const child = this.#ensure();
         if (child === null) {
             const text = `the health helper ${this.#lastWords} and is started again soon`;
-            return Promise.resolve({kind: "error", text});
+            return Promise.resolve({error: text});
         }
         const id = ++this.#lastId;
         const {promise, resolve} = openPromise();
         const cancel = this.#clock.after(hangsAfterMs, () => killGroup(child.pid));
-        const end = (reading: Reading): void => {
+        const end = (outcome: Outcome): void => {
             cancel();
-            resolve(reading);
+            resolve(outcome);
         };
-        this.#asked.set(value, {id, reading: promise, end});
+        this.#asked.set(value, {id, outcome: promise, end});
         this.#send(child, {id, value});
         return promise;
     }
@@ -152,7 +182,7 @@ export class HealthClient {
             if (asked.id !== answer.id) continue;
             this.#asked.delete(value);
             this.#deaths = 0;
-            asked.end(readingOf(answer));
+            asked.end(answer);
         }
     }
 
@@ -175,20 +205,21 @@ export class HealthClient {
 
     #forget(child: ChildProcess, how: string): void {
         if (this.#child === child) this.#child = null;
-        const text = `the health helper ${how}`;
-        for (const asked of this.#asked.values()) asked.end({kind: "error", text});
+        const error = `the health helper ${how}`;
+        for (const asked of this.#asked.values()) asked.end({error});
         this.#asked.clear();
     }
 }
 
-function readingOf(answer: NonNullable<ReturnType<typeof answerOf>>): Reading {
-    if ("error" in answer) return {kind: "error", text: answer.error};
-    return answer.number === null ? {kind: "none"} : {kind: "number", number: answer.number};
+function readingOf(outcome: Outcome): Reading {
+    if ("error" in outcome) return {kind: "error", text: outcome.error};
+    if ("hardware" in outcome) return {kind: "error", text: "the health helper misunderstood"};
+    return outcome.number === null ? {kind: "none"} : {kind: "number", number: outcome.number};
 }
 
-function openPromise(): {promise: Promise<Reading>; resolve: (reading: Reading) => void} {
-    let settle: (reading: Reading) => void = () => undefined;
-    const promise = new Promise<Reading>((resolve) => {
+function openPromise(): {promise: Promise<Outcome>; resolve: (outcome: Outcome) => void} {
+    let settle: (outcome: Outcome) => void = () => undefined;
+    const promise = new Promise<Outcome>((resolve) => {
         settle = resolve;
     });
     return {promise, resolve: settle};

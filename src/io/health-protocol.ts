@@ -3,8 +3,12 @@
  * take nothing on trust.
  */
 
+import {type HardwareStatus, hardwareOf} from "../core/system-status.ts";
+
 /** "memory": octets available; "temperature": the hottest sensor, degrees Celsius. */
-export type HealthValue = "memory" | "temperature";
+export type HealthNumber = "memory" | "temperature";
+/** "hardware": all that `show system` wants. */
+export type HealthValue = HealthNumber | "hardware";
 
 export interface HealthQuestion {
     readonly id: number;
@@ -14,6 +18,7 @@ export interface HealthQuestion {
 export type HealthAnswer =
     /** null: this machine has no such sensor. */
     | {readonly id: number; readonly number: number | null}
+    | {readonly id: number; readonly hardware: HardwareStatus}
     | {readonly id: number; readonly error: string};
 
 export function questionOf(message: unknown): HealthQuestion | null {
@@ -21,7 +26,8 @@ export function questionOf(message: unknown): HealthQuestion | null {
     if (!("id" in message) || typeof message.id !== "number") return null;
     if (!("value" in message)) return null;
     const {id, value} = message;
-    return value === "memory" || value === "temperature" ? {id, value} : null;
+    const known = value === "memory" || value === "temperature" || value === "hardware";
+    return known ? {id, value} : null;
 }
 
 export function answerOf(message: unknown): HealthAnswer | null {
@@ -29,6 +35,10 @@ export function answerOf(message: unknown): HealthAnswer | null {
     if (!("id" in message) || typeof message.id !== "number") return null;
     const {id} = message;
     if ("error" in message && typeof message.error === "string") return {id, error: message.error};
+    if ("hardware" in message) {
+        const hardware = hardwareOf(message.hardware);
+        return hardware === null ? null : {id, hardware};
+    }
     if (!("number" in message)) return null;
     const {number} = message;
     if (number === null) return {id, number};

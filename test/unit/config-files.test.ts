@@ -43,7 +43,7 @@ test("file, drop-ins by name, pass-files beside their file", (t) => {
         ["1 first", "2 second", "3 third"],
     );
     assert.deepEqual(loaded.value.warnings, []);
-    assert.equal(loaded.value.files.length, 3);
+    assert.equal(loaded.value.texts.length, 3);
     chmodSync(join(path, "a.pass"), 0o644);
     const again = loadConfig(join(path, "carpd.toml"));
     assert.ok(again.ok);

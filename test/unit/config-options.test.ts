@@ -6,6 +6,7 @@ import {carpdUsage, formatUsageError, parseCarpdArguments} from "../../src/core/
 
 test("all options, both forms", () => {
     const args = ["--config", "a.toml", "--run-dir=/tmp/r", "--state-dir", "s", "--check"];
+    args.push("--console-user", "serial");
     assert.deepEqual(parseCarpdArguments([...args, "--log-format=json"]), {
         ok: true,
         value: {
@@ -16,6 +17,7 @@ test("all options, both forms", () => {
                 stateDir: "s",
                 check: true,
                 logFormat: "json",
+                consoleUser: "serial",
             },
         },
     });
@@ -29,6 +31,7 @@ test("all options, both forms", () => {
                 stateDir: "/var/lib/carpd",
                 check: false,
                 logFormat: "text",
+                consoleUser: "carp-console",
             },
         },
     });
@@ -63,6 +66,7 @@ test("the help names every option", () => {
         "state-dir",
         "check",
         "log-format",
+        "console-user",
         "version",
         "help",
     ]) {

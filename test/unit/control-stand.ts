@@ -7,15 +7,17 @@ import {mkdtempSync, rmSync} from "node:fs";
 import {tmpdir} from "node:os";
 import {join} from "node:path";
 import type {TestContext} from "node:test";
+import type {ExtensionRoute} from "../../src/app/api-extension.ts";
 import {runCarpctl} from "../../src/app/carpctl-run.ts";
 import {ControlApi} from "../../src/app/control-api.ts";
 import {Daemon} from "../../src/app/daemon.ts";
+import type {BalanceIndex} from "../../src/core/balance.ts";
 import type {Config} from "../../src/core/config.ts";
 import {err, ok} from "../../src/core/result.ts";
 import {plain} from "../../src/core/show.ts";
 import {loadAddon} from "../../src/io/addon.ts";
 import {ControlClient} from "../../src/io/control-client.ts";
-import {ControlServer} from "../../src/io/control-server.ts";
+import {ControlServer, type ControlServerOptions} from "../../src/io/control-server.ts";
 import {FileMaintenanceStore} from "../../src/io/maintenance-store.ts";
 import {openToGroup} from "../../src/io/run-dir.ts";
 import {SystemTrackChecks} from "../../src/io/track-checks.ts";
@@ -65,9 +67,19 @@ export async function carpctlIn(
     return {code, out, complaint};
 }
 
+export interface StandOptions {
+    readonly streamLimit?: number;
+    readonly of?: Config;
+    readonly identify?: ControlServerOptions["identify"];
+    readonly extensions?: readonly ExtensionRoute[];
+}
+
+const asAdmin: ControlServerOptions["identify"] = () =>
+    ok({id: "test", user: "test", role: "admin", origin: "test"});
+
 export async function stand(
     t: TestContext,
-    {streamLimit, of = config()}: {streamLimit?: number; of?: Config} = {},
+    {streamLimit, of = config(), identify = asAdmin, extensions = []}: StandOptions = {},
 ): Promise<Stand> {
     const path = folder(t);
     const addon = loadAddon();
@@ -125,11 +137,12 @@ export async function stand(
     assert.ok((await daemon.start()).ok);
     t.after(() => daemon.conditions.stop());
     const counters = () => ({watchersDropped: server.slowClients});
-    const api = new ControlApi(daemon, counters, (question) => addon.balanceIndex(question));
+    const balanceIndex: BalanceIndex = (question) => addon.balanceIndex(question);
+    const api = new ControlApi(daemon, counters, balanceIndex, extensions);
     const server: ControlServer = new ControlServer({
         socket,
         opened: (file) => openToGroup(file, "no-such-group-here"),
-        identify: () => ok({user: "test", role: "admin", origin: "test"}),
+        identify,
         answer: (request, session) => api.answer(request, session),
         subscribe: (listener) => daemon.history.subscribe(listener),
         failed: (error) => bugs.push(error),

@@ -2,8 +2,14 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
 import {Daemon} from "../../src/app/daemon.ts";
-import type {ConfigSource, EpochStore, Failure, Notifier} from "../../src/app/ports.ts";
-import {type Config, defaultOptions} from "../../src/core/config.ts";
+import type {
+    ConfigSource,
+    EpochStore,
+    Failure,
+    LoadedConfiguration,
+    Notifier,
+} from "../../src/app/ports.ts";
+import {defaultOptions} from "../../src/core/config.ts";
 import {EngineError, type EngineEvent} from "../../src/core/engine.ts";
 import type {LogRecord} from "../../src/core/log.ts";
 import {err, ok, type Result} from "../../src/core/result.ts";
@@ -29,9 +35,10 @@ class Rig {
     readonly maintenance = new MemoryMaintenance();
     epoch = 41;
     epochError: string | null = null;
-    loaded: Result<{config: Config; warnings: string}, Failure> = ok({
+    loaded: Result<LoadedConfiguration, Failure> = ok({
         config: config(),
         warnings: "",
+        texts: [],
     });
     #timers: {ms: number; run: () => void}[] = [];
     readonly daemon: Daemon;
@@ -178,7 +185,7 @@ test("maintenance and boot hold are the engine's before the first vhid", async (
 
 test("tracks come and go with a reload, and are back when the engine refuses it", async () => {
     const rig = await new Rig().started();
-    rig.loaded = ok({config: config({tracks: [track({fall: 1})]}), warnings: ""});
+    rig.loaded = ok({config: config({tracks: [track({fall: 1})]}), warnings: "", texts: []});
     rig.checks.answers.set("ping", {verdict: "bad", text: "no answer"});
     assert.ok((await rig.daemon.reload()).ok);
     const demoted = () => rig.engine.current.demotionReasons.map(({reason}) => reason);
@@ -186,7 +193,7 @@ test("tracks come and go with a reload, and are back when the engine refuses it"
 
     // The same name as a link of the engine's: cleared for it, then set again as it refuses.
     const link = track({check: {kind: "interface", interface: "eth9"}});
-    rig.loaded = ok({config: config({tracks: [link]}), warnings: ""});
+    rig.loaded = ok({config: config({tracks: [link]}), warnings: "", texts: []});
     rig.engine.onConfigure = (next) =>
         next.linkTracks.length > 0
             ? Promise.reject(new EngineError("ENODEV", "watch", "eth9", 19, "no"))
@@ -275,7 +282,7 @@ test("reload: unchanged, changed, bad", async () => {
     assert.equal(rig.engine.configurations.length, 1);
 
     const next = config({carp: [carpConfig({advskew: 100})]});
-    rig.loaded = ok({config: next, warnings: ""});
+    rig.loaded = ok({config: next, warnings: "", texts: []});
     assert.deepEqual(await rig.daemon.reload(), ok(["carp0: advskew 0 -> 100"]));
     assert.equal(rig.texts("reload")[1], "configuration reloaded: carp0: advskew 0 -> 100");
     assert.equal(rig.engine.configurations[1]?.vhosts[0]?.counter, 43n << 32n);
@@ -293,7 +300,7 @@ test("reload: unchanged, changed, bad", async () => {
 
 test("a configuration that the engine refuses is undone", async () => {
     const rig = await new Rig().started();
-    rig.loaded = ok({config: config({carp: [carpConfig({vhid: 9})]}), warnings: ""});
+    rig.loaded = ok({config: config({carp: [carpConfig({vhid: 9})]}), warnings: "", texts: []});
     rig.engine.onConfigure = (next) =>
         next.vhosts[0]?.vhid === 9
             ? Promise.reject(new EngineError("EEXIST", "create", "carp0", 17, "taken"))
@@ -307,7 +314,7 @@ test("a configuration that the engine refuses is undone", async () => {
 test("when going back fails too, the next reload applies even the same configuration", async () => {
     const rig = await new Rig().started();
     const running = rig.loaded;
-    rig.loaded = ok({config: config({carp: [carpConfig({vhid: 9})]}), warnings: ""});
+    rig.loaded = ok({config: config({carp: [carpConfig({vhid: 9})]}), warnings: "", texts: []});
     rig.engine.onConfigure = () =>
         Promise.reject(new EngineError("EIO", "create", "carp0", 5, "x"));
     const result = await rig.daemon.reload();
@@ -327,7 +334,7 @@ test("reloads that come during a reload share one more", async () => {
     let release: () => void = () => undefined;
     rig.engine.onConfigure = () => new Promise((resolve) => (release = resolve));
     const options = {...defaultOptions, preempt: true};
-    rig.loaded = ok({config: config({options}), warnings: ""});
+    rig.loaded = ok({config: config({options}), warnings: "", texts: []});
     const first = rig.daemon.reload();
     await until(() => rig.engine.configurations.length === 2, "the first reload runs");
     rig.loaded = {
@@ -335,7 +342,7 @@ test("reloads that come during a reload share one more", async () => {
             loads++;
             return true;
         },
-        value: {config: config({options}), warnings: ""},
+        value: {config: config({options}), warnings: "", texts: []},
     };
     const rest = [rig.daemon.reload(), rig.daemon.reload(), rig.daemon.reload()];
     release();

@@ -1,0 +1,23 @@
+/**
+ * What `show system` tells of the machine. Main thread; whatever could stall is asked in the health
+ * helper's process.
+ */
+import {hostname, loadavg, release, uptime} from "node:os";
+import type {SystemStatus} from "../core/system-status.ts";
+import type {HealthClient} from "./health-client.ts";
+
+/** What is not known after this is left out, milliseconds. */
+const limitMs = 2000;
+
+export async function readSystem(health: HealthClient, carpd: string): Promise<SystemStatus> {
+    const hardware = await health.hardware(limitMs);
+    const [one = 0, five = 0, fifteen = 0] = loadavg();
+    return {
+        hostname: hostname(),
+        versions: {carpd, node: process.versions.node, kernel: release()},
+        uptimeSeconds: Math.round(uptime()),
+        daemonSeconds: Math.round(process.uptime()),
+        load: [one, five, fifteen],
+        ...hardware,
+    };
+}
