@@ -202,12 +202,17 @@ describe("operations", () => {
         assert.match(report?.findings[0]?.text ?? "", /^5 advertisements/);
     });
 
-    it("ping: checks what is asked and answers in ping's words", {timeout: 20_000}, async (t) => {
+    const noPing = process.geteuid?.() === 0 ? false : "ICMP echo needs CAP_NET_RAW";
+    it("ping: answers in ping's words", {timeout: 20_000, skip: noPing}, async (t) => {
         const {ask} = await desk(t);
         const {body} = await ask("POST", "/v1/ping", {address: "127.0.0.1", count: 2}, "operator");
         const text = decodeText(body);
         assert.match(text ?? "", /^PING 127\.0\.0\.1\nreply from 127\.0\.0\.1: icmp_seq=1 time=/);
         assert.match(text ?? "", /2 packets transmitted, 2 received, 0% packet loss/);
+    });
+
+    it("ping: checks what is asked", async (t) => {
+        const {ask} = await desk(t);
         const wrong = [
             {},
             {address: "somewhere"},
