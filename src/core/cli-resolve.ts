@@ -2,7 +2,7 @@
  * Reads a line of words by the tree of cli-table.ts: exact keywords, unique prefixes, arguments,
  * and a sentence for everything else; and the help text of the tree. Pure.
  */
-import type {ActionKind, CliArgument, CliKeyword, CliNode} from "./cli-table.ts";
+import type {ActionKind, CliArgument, CliKeyword, CliNode, CliRest, Place} from "./cli-node.ts";
 import type {CliValues} from "./cli-values.ts";
 import {editDistance} from "./diagnostic.ts";
 
@@ -10,6 +10,8 @@ export interface Command {
     readonly action: ActionKind;
     /** What stood for the arguments of the line. */
     readonly values: Partial<CliValues>;
+    /** The line with its keywords written out. */
+    readonly words: readonly string[];
 }
 
 export type Resolution =
@@ -28,12 +30,27 @@ export function resolve(table: readonly CliNode[], words: Line): Resolution {
     return walk(table, words, 0, {});
 }
 
-function isArgument(node: CliNode): node is CliArgument {
+/** The words that exist in one place: the console has no files, a script has no terminal. */
+export function tableFor(table: readonly CliNode[], place: Place): readonly CliNode[] {
+    return table
+        .filter((node) => node.only === undefined || node.only === place)
+        .map((node) =>
+            node.children === undefined
+                ? node
+                : {...node, children: tableFor(node.children, place)},
+        );
+}
+
+export function isArgument(node: CliNode): node is CliArgument {
     return node.parse !== undefined;
 }
 
-function keywordsOf(nodes: readonly CliNode[]): CliKeyword[] {
-    return nodes.filter((node): node is CliKeyword => !isArgument(node));
+export function isRest(node: CliNode): node is CliRest {
+    return node.rest !== undefined;
+}
+
+export function keywordsOf(nodes: readonly CliNode[]): CliKeyword[] {
+    return nodes.filter((node): node is CliKeyword => !isArgument(node) && !isRest(node));
 }
 
 function wrong(depth: number, message: string): Resolution {
@@ -46,9 +63,10 @@ function walk(nodes: readonly CliNode[], words: Line, depth: number, values: Val
         return wrong(depth, `${sayPath(words, depth)} needs ${sayTokens(nodes)}`);
     }
     const keywords = keywordsOf(nodes);
-    if (word.startsWith("--")) {
+    const rest = nodes.find(isRest);
+    if (word.startsWith("--") && rest === undefined) {
         const option = keywords.find((node) => node.option === true && `--${node.token}` === word);
-        if (option !== undefined) return enter(option, words, depth, values);
+        if (option !== undefined) return enter(option, words, depth, {...values, ...option.gives});
         return wrong(depth, `${sayPath(words, depth)} takes no option ${word}`);
     }
     const exact = keywords.find((node) => node.token === word);
@@ -61,11 +79,15 @@ function walk(nodes: readonly CliNode[], words: Line, depth: number, values: Val
         .find((node) => nodes.length === 1 || node.meant === undefined || node.meant.test(word));
 
     if (matched.length === 1 && keyword !== undefined) {
-        const result = enter(keyword, words, depth, values);
+        const result = enter(keyword, words, depth, {...values, ...keyword.gives});
+        if (!result.ok && rest !== undefined) return takeRest(rest, words, depth, values);
         if (result.ok || argument === undefined) return result;
         // A carp interface may be called "re": try it as a name before complaining.
         const asArgument = take(argument, words, depth, values);
         return asArgument.ok ? asArgument : result;
+    }
+    if (rest !== undefined && argument === undefined && matched.length === 0) {
+        return takeRest(rest, words, depth, values);
     }
     if (argument !== undefined) {
         const result = take(argument, words, depth, values);
@@ -86,10 +108,28 @@ function take(argument: CliArgument, words: Line, depth: number, values: Values)
     return enter(argument, words, depth, {...values, ...parsed.value});
 }
 
-function enter(chosen: CliNode, words: Line, depth: number, values: Values): Resolution {
+function takeRest(rest: CliRest, words: Line, depth: number, values: Values): Resolution {
+    const parsed = rest.rest(words.slice(depth));
+    if (!parsed.ok) return wrong(depth, parsed.error);
+    if (rest.action === undefined) return wrong(depth, `${sayPath(words, depth)} does nothing`);
+    return done(rest.action, {...values, ...parsed.value}, words);
+}
+
+function done(action: ActionKind, values: Values, words: Line): Resolution {
+    return {ok: true, command: {action, values, words}};
+}
+
+/** `words` with the keyword at `depth` written out. */
+function written(chosen: CliNode, words: Line, depth: number): Line {
+    const keyword = !isArgument(chosen) && !isRest(chosen);
+    return keyword ? [...words.slice(0, depth), chosen.token, ...words.slice(depth + 1)] : words;
+}
+
+function enter(chosen: CliNode, typed: Line, depth: number, values: Values): Resolution {
+    const words = written(chosen, typed, depth);
     const next = depth + 1;
     if (next === words.length && chosen.action !== undefined) {
-        return {ok: true, command: {action: chosen.action, values}};
+        return done(chosen.action, values, words);
     }
     if (chosen.children !== undefined) return walk(chosen.children, words, next, values);
     const word = words[next] ?? "";
@@ -116,7 +156,7 @@ function sayTokens(nodes: readonly CliNode[]): string {
 /** The keywords that may be written as options. */
 function optionTokens(nodes: readonly CliNode[]): string[] {
     const found = nodes.flatMap((node) => [
-        ...(node.parse === undefined && node.option === true ? [node.token] : []),
+        ...(!isArgument(node) && !isRest(node) && node.option === true ? [node.token] : []),
         ...optionTokens(node.children ?? []),
     ]);
     return [...new Set(found)];
@@ -137,7 +177,7 @@ export function helpLines(table: readonly CliNode[]): HelpLine[] {
             const whole = [...path, node];
             const words = whole.map((step) => step.token).join(" ");
             const example = whole
-                .map((step) => (isArgument(step) ? step.example : step.token))
+                .map((step) => (isArgument(step) || isRest(step) ? step.example : step.token))
                 .join(" ");
             if (node.action !== undefined) lines.push({words, help: node.help, example});
             visit(node.children ?? [], whole);
@@ -150,7 +190,8 @@ export function helpLines(table: readonly CliNode[]): HelpLine[] {
 export const carpctlSynopsis = "carpctl [--run-dir DIR] [--json] WORD...";
 
 /** `carpctl --help`. */
-export function helpText(table: readonly CliNode[]): string {
+export function helpText(whole: readonly CliNode[]): string {
+    const table = tableFor(whole, "carpctl");
     const lines = helpLines(table);
     const width = Math.max(...lines.map((line) => line.words.length));
     const options = optionTokens(table).map((token) => `--${token}`);
@@ -195,8 +236,21 @@ export function parseCarpctlArguments(
     let [json, help, version] = [false, false, false];
     const words: string[] = [];
     const options: string[] = [];
+    const verbatim = keywordsOf(table).filter((node) => node.verbatim === true);
     for (let i = 0; i < argv.length; i++) {
         const item = argv[i] ?? "";
+        const [verb] = words;
+        if (isCompletion(words)) {
+            words.push(...argv.slice(i));
+            break;
+        }
+        // `carpctl sysctl -w ...`: what stands behind these words is theirs.
+        if (verbatim.some((node) => node.token === verb)) {
+            const theirs = argv.slice(i).filter((word) => word !== "--json");
+            json ||= theirs.length < argv.length - i;
+            words.push(...theirs);
+            break;
+        }
         const [option = "", ...rest] = item.split("=");
         const value = rest.length === 0 ? null : rest.join("=");
         if (item === "--") {
@@ -219,6 +273,10 @@ export function parseCarpctlArguments(
         } else words.push(item);
     }
     return {runDir, json, help, version, words: [...words, ...options]};
+}
+
+function isCompletion(words: Line): boolean {
+    return words[0] === "completion" && words[1] === "words";
 }
 
 /** The known word nearest to `word`, or null when none is near enough to be a slip. */

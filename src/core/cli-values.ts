@@ -4,7 +4,14 @@
  */
 import {parseAddress} from "./address.ts";
 import {demotionLevels, levelProblem, operatorReason} from "./demotion-reasons.ts";
+import {type ImportKind, importKinds} from "./import/guess.ts";
 import {err, ok, type Result} from "./result.ts";
+
+/** What writes the lines for the other host of a mixed pair. */
+export const peerSystems = ["freebsd", "openbsd", "netbsd", "pfsense", "ucarp"] as const;
+export type PeerSystem = (typeof peerSystems)[number];
+export const completionShells = ["bash", "zsh", "fish"] as const;
+export type CompletionShell = (typeof completionShells)[number];
 
 /** Every value that some command takes; a command has those of its own words. */
 export interface CliValues {
@@ -21,6 +28,32 @@ export interface CliValues {
     readonly client: string;
     /** A VIP, with "%CARPDEV" behind it where the operator wrote it. */
     readonly address: string;
+    /** 1..1000 */
+    readonly count: number;
+    /** The rest of the line as it was typed. */
+    readonly line: string;
+    readonly form: "commands" | "toml";
+    readonly secrets: boolean;
+    readonly peer: PeerSystem;
+    readonly kind: ImportKind;
+    readonly files: readonly string[];
+    /** Interface names of an imported file to those of this host. */
+    readonly map: Readonly<Record<string, string>>;
+    readonly shell: CompletionShell;
+    readonly on: boolean;
+    /** Rows or columns of a terminal; 0 rows: no pager. */
+    readonly size: number;
+    /** Minutes until a commit that is not confirmed is taken back, 1..120. */
+    readonly minutes: number;
+    /** true: `commit confirmed`, with or without minutes. */
+    readonly confirmed: boolean;
+    readonly remark: string;
+    /** Overwrites what others committed since. */
+    readonly force: boolean;
+    /** A number of the history, 0 is the newest. */
+    readonly number: number;
+    readonly merge: boolean;
+    readonly path: readonly string[];
 }
 
 /** The error is a whole sentence. */
@@ -121,4 +154,84 @@ export const parseSysctlWrite: CliParse = (word) => {
     return err(
         `${shorten(variable)} cannot be set here; expected ${demotionVariable}=N (other settings are in the configuration)`,
     );
+};
+
+function whole(
+    what: string,
+    least: number,
+    most: number,
+    give: (n: number) => Partial<CliValues>,
+): CliParse {
+    return (word) => {
+        const n = /^\d{1,9}$/.test(word) ? Number.parseInt(word, 10) : Number.NaN;
+        if (n >= least && n <= most) return ok(give(n));
+        return err(`${what} must be ${least}..${most}, not ${shorten(word)}`);
+    };
+}
+
+export const parseCount = whole("the count", 1, 1000, (count) => ({count}));
+export const parseMinutes = whole("minutes", 1, 120, (minutes) => ({minutes}));
+export const parseHistoryNumber = whole("a history number", 0, 999, (number) => ({number}));
+/** 0: no pager. */
+export const parseLength: CliParse = (word) =>
+    word === "0" ? ok({size: 0}) : whole("the length, if not 0,", 5, 500, (size) => ({size}))(word);
+export const parseWidth = whole("the width", 20, 500, (size) => ({size}));
+
+/** The daemon resolves names, if it does. */
+export const parseHost: CliParse = (word) => {
+    const address = parseAddress(word);
+    return address.ok
+        ? ok({address: address.value.address})
+        : err(`${shorten(word)} is no address; expected one such as 192.168.1.254`);
+};
+
+function oneOf<T extends string>(
+    what: string,
+    all: readonly T[],
+    give: (word: T) => Partial<CliValues>,
+): CliParse {
+    return (word) => {
+        const found = all.find((known) => known === word);
+        if (found !== undefined) return ok(give(found));
+        return err(`${shorten(word)} is no ${what}; expected ${all.join(", ")}`);
+    };
+}
+
+export const parseKind = oneOf("kind of file", importKinds, (kind) => ({kind}));
+
+/** Longer needs are for `carpctl import`, which reads files. */
+export const parseLine: CliParse = (line) => ok({line});
+export const parseRemark: CliParse = (remark) => ok({remark});
+
+/** A parser for all words that are left. */
+export type CliRestParse = (words: readonly string[]) => Result<Partial<CliValues>, string>;
+
+export const parseRestLine: CliRestParse = (words) => ok({line: words.join(" ")});
+export const parseRestRemark: CliRestParse = (words) => ok({remark: words.join(" ")});
+export const parseRestPath: CliRestParse = (path) => ok({path});
+
+const mapRule = /^([^=\s]{1,15})=([^=\s]{1,15})$/;
+
+/** "FILE... [--kind KIND] [--map em0=eth0]...": the options may stand anywhere. */
+export const parseImport: CliRestParse = (words) => {
+    const files: string[] = [];
+    const map: Record<string, string> = {};
+    let kind: Partial<CliValues> = {};
+    for (let i = 0; i < words.length; i++) {
+        const word = words[i] ?? "";
+        if (word === "--kind") {
+            const read = parseKind(words[++i] ?? "");
+            if (!read.ok) return read;
+            kind = read.value;
+        } else if (word === "--map") {
+            const pair = words[++i] ?? "";
+            const [, from, to] = mapRule.exec(pair) ?? [];
+            if (from === undefined || to === undefined) {
+                return err(`--map takes THEIRS=OURS such as em0=eth0, not ${shorten(pair)}`);
+            }
+            map[from] = to;
+        } else files.push(word);
+    }
+    if (files.length === 0) return err("import needs a file; - is the standard input");
+    return ok({...kind, files, map});
 };
