@@ -116,5 +116,6 @@ export const showWords: CliKeyword = {
         {token: "version", help: "the version of the running carpd", action: "show-version"},
         showConfiguration,
         {token: "history", help: "the commits, newest first", action: "show-history"},
+        {token: "users", help: "who may log in, for an admin", action: "show-users"},
     ],
 };

@@ -129,7 +129,39 @@ const maintenance: CliKeyword = {
     ],
 };
 
+const user: CliKeyword = {
+    token: "user",
+    help: "who may log in on the console",
+    only: "shell",
+    whole: true,
+    children: [
+        argument(
+            {token: "USER", parse: parseName, example: "kim"},
+            {
+                help: "one of them",
+                children: [
+                    {
+                        token: "operator",
+                        help: "may look and ping; asks for a new password",
+                        action: "user-set",
+                        gives: {role: "operator"},
+                    },
+                    {
+                        token: "admin",
+                        help: "may do everything; asks for a new password",
+                        action: "user-set",
+                        gives: {role: "admin"},
+                    },
+                    {token: "delete", help: "may not log in any more", action: "user-delete"},
+                ],
+            },
+        ),
+    ],
+};
+
 const shellWords: readonly CliNode[] = [
+    user,
+    {token: "password", help: "change your own password", action: "password", only: "shell"},
     {
         token: "terminal",
         help: "this terminal",

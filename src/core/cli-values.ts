@@ -2,7 +2,9 @@
  * The values that stand between the keywords of a command line: each parser takes one word and
  * gives what the action needs, or one sentence that says what was expected. Pure.
  */
+
 import {parseAddress} from "./address.ts";
+import type {Role} from "./control-session.ts";
 import {demotionLevels, levelProblem, operatorReason} from "./demotion-reasons.ts";
 import {type ImportKind, importKinds} from "./import/guess.ts";
 import {err, ok, type Result} from "./result.ts";
@@ -54,6 +56,7 @@ export interface CliValues {
     readonly number: number;
     readonly merge: boolean;
     readonly path: readonly string[];
+    readonly role: Role;
 }
 
 /** The error is a whole sentence. */

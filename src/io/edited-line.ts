@@ -4,7 +4,7 @@
  */
 import {createInterface, type Interface, type Key as ReadlineKey} from "node:readline";
 import {Readable} from "node:stream";
-import {mayHoldSecret, mostHistory} from "../core/shell/history.ts";
+import {actsAtOnce, mayHoldSecret, mostHistory} from "../core/shell/history.ts";
 import {maskSecrets} from "../core/shell/mask.ts";
 import {clearTyped} from "../core/shell/prompt.ts";
 import type {Screen} from "./screen.ts";
@@ -163,7 +163,8 @@ export class EditedLine {
             removeHistoryDuplicates: true,
         });
         rl.on("history", (lines) => {
-            if (!this.#keep || mayHoldSecret(lines[0] ?? "")) lines.shift();
+            const [newest = ""] = lines;
+            if (!this.#keep || mayHoldSecret(newest) || actsAtOnce(newest)) lines.shift();
             this.#history = lines;
         });
         rl.on("line", this.#entered);

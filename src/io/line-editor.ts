@@ -65,6 +65,10 @@ export class LineEditor implements Terminal {
     #reader: LineReader | RawReader | null = null;
     /** A question to the assistant is on its way; keys wait for it. */
     #assisting = false;
+    /** An answer of an earlier round is not waited for any more. */
+    #assistRound = 0;
+    /** ^C that came while nobody read: it is for the page that is about to be asked about. */
+    #interrupted = false;
     #lastTab = false;
     #ahead: Key[] = [];
     #aheadSize = 0;
@@ -148,6 +152,7 @@ export class LineEditor implements Terminal {
     }
 
     readLine(request: LineRequest): Promise<Typed> {
+        this.#interrupted = false;
         return new Promise((done) => {
             this.#flushNotes();
             if (request.echo === false) {
@@ -170,6 +175,10 @@ export class LineEditor implements Terminal {
     }
 
     readKey(): Promise<string> {
+        if (this.#interrupted) {
+            this.#interrupted = false;
+            return Promise.resolve("\u0003");
+        }
         return new Promise((done) => {
             const back = (key: Key): void => {
                 this.#ahead.unshift(key);
@@ -257,6 +266,14 @@ export class LineEditor implements Terminal {
 
     #give(key: Key): void {
         const reader = this.#reader;
+        if (this.#assisting && key.kind === "interrupt" && isLine(reader)) {
+            // The line is dropped with the question about it: what is typed next is a line of its own.
+            this.#assisting = false;
+            this.#assistRound++;
+            this.#forgetAhead();
+            this.#lineKey(reader, key);
+            return;
+        }
         if (reader === null || this.#assisting) {
             this.#later(key);
             return;
@@ -274,6 +291,7 @@ export class LineEditor implements Terminal {
     /** Keeps a key for the next prompt; after too many, none until the queue is empty again. */
     #later(key: Key): void {
         if (key.kind === "interrupt") {
+            this.#interrupted = true;
             this.#forgetAhead();
             this.#screen.cut();
             this.#abort?.abort();
@@ -398,10 +416,11 @@ export class LineEditor implements Terminal {
         if (assist === undefined) return;
         const {typed} = this.#line;
         this.#assisting = true;
-        assist(typed).then(
-            (found) => this.#assisted(reader, typed, what, found),
-            () => this.#assisted(reader, typed, what, {list: [], complete: false}),
-        );
+        const round = ++this.#assistRound;
+        const answered = (found: Assist): void => {
+            if (round === this.#assistRound) this.#assisted(reader, typed, what, found);
+        };
+        assist(typed).then(answered, () => answered({list: [], complete: false}));
     }
 
     #assisted(

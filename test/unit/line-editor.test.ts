@@ -103,6 +103,55 @@ test("TAB completes what is unique and lists the rest", async () => {
     editor.close();
 });
 
+test("^C drops the line also while an answer about it is on its way", async () => {
+    const {editor, type} = bench();
+    const answers: ((found: Assist) => void)[] = [];
+    const slow = (): Promise<Assist> => new Promise((answer) => answers.push(answer));
+    const typed = editor.readLine({prompt: "> ", assist: slow});
+    await type("delete carp carp0 \t");
+    await type("rubbish\u0003");
+    assert.deepEqual(await typed, {kind: "interrupt"});
+    const next = editor.readLine({prompt: "> ", assist: slow});
+    await type("show \t");
+    answers[0]?.({list: [{token: "LATE", help: "", word: true}], complete: false});
+    await turn();
+    await type("version\r");
+    answers[1]?.({list: [], complete: false});
+    assert.equal(line(await next), "show version");
+    editor.close();
+});
+
+test("^C between two pages ends them", async () => {
+    const {editor, type} = bench();
+    await type("\u0003");
+    assert.equal(await editor.readKey(), "\u0003");
+    const next = editor.readLine({prompt: "> "});
+    await type("show log\r");
+    assert.equal(line(await next), "show log");
+    await type("\u0003");
+    const fresh = editor.readLine({prompt: "> "});
+    const key = fresh.then(() => editor.readKey());
+    await type("x\rq");
+    assert.equal(await key, "q");
+    editor.close();
+});
+
+test("what acts at once is not recalled by a key", async () => {
+    const {editor, type} = bench();
+    for (const acts of ["commit", "com confirmed 5", "reboot"]) {
+        const done = editor.readLine({prompt: "> "});
+        await type(`show carp\r`);
+        assert.equal(line(await done), "show carp");
+        const act = editor.readLine({prompt: "> "});
+        await type(`${acts}\r`);
+        assert.equal(line(await act), acts);
+        const recalled = editor.readLine({prompt: "> "});
+        await type("\u001b[A\r");
+        assert.equal(line(await recalled), "show carp");
+    }
+    editor.close();
+});
+
 test("^C, ^D and ^Z", async () => {
     const {editor, type, shown} = bench();
     const typed = editor.readLine({prompt: "> "});

@@ -186,6 +186,11 @@ export class Editing {
                 const words = splitWords(line.replace(/^# /u, "")) ?? [];
                 return below.every((word, i) => words[i + 1] === word);
             });
+        if (path.length > 0 && lines.length === 0) {
+            const said = `nothing is set below ${below.join(" ")}`;
+            const hint = "; for what carpd knows: run show ...";
+            return this.#ports.asker.complain(`${said}${hint}`, exitCodes.usage);
+        }
         this.#ports.out(lines.map((line) => `${line}\n`).join(""));
         return null;
     }

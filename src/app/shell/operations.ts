@@ -21,7 +21,7 @@ import {
 } from "../../core/control-decode.ts";
 import type {WatchEvent} from "../../core/control-protocol.ts";
 import {exitCodes} from "../../core/exit-codes.ts";
-import {showHistory, showVersion} from "../../core/shell/show-more.ts";
+import {showHistory, showUsers, showVersion} from "../../core/shell/show-more.ts";
 import {
     type Paint,
     showAll,
@@ -106,6 +106,8 @@ class Operation {
                 return this.#said(this.#asker.ask("GET", "version"), showVersion);
             case "show-history":
                 return this.#said(this.#asker.ask("GET", "history"), showHistory);
+            case "show-users":
+                return this.#said(this.#asker.ask("GET", "users"), showUsers);
             case "show-configuration": {
                 const {form = "commands", secrets = false} = values;
                 return this.#text("configuration/show", {source: "running", form, secrets});

@@ -27,6 +27,7 @@ import {type CallerFiles, Editing} from "./editing.ts";
 import {namesFrom} from "./names.ts";
 import {operate} from "./operations.ts";
 import type {Assist, Terminal} from "./terminal.ts";
+import {changeUsers} from "./users.ts";
 
 export interface ShellPorts {
     readonly terminal: Terminal;
@@ -215,6 +216,10 @@ export class Shell {
             case "power-off":
                 if (!(await this.#confirm(`${action} this host?`))) return null;
                 return this.#operate(command, signal);
+            case "user-set":
+            case "user-delete":
+            case "password":
+                return this.#users(command);
             default:
                 return action.startsWith("edit-")
                     ? this.#editing.run(command, wholeVerb(command, text))
@@ -265,6 +270,21 @@ export class Shell {
             signal,
         });
         return done ?? Promise.resolve(asker.complain("not in this shell", exitCodes.usage));
+    }
+
+    #users(command: Command): Promise<Stop | null> {
+        const {terminal} = this.#ports;
+        const done = changeUsers(command, {
+            asker: this.#asker,
+            out: (text) => {
+                this.#output += text;
+            },
+            secret: async (prompt) => {
+                const typed = await terminal.readLine({prompt, echo: false, history: false});
+                return typed.kind === "line" ? typed.line : null;
+            },
+        });
+        return done ?? Promise.resolve(null);
     }
 
     async #confirm(question: string): Promise<boolean> {

@@ -12,11 +12,19 @@ export function mayHoldSecret(line: string): boolean {
     return /pass|secret|passphrase|\bkey\b|\b-p\b|-p\b/iu.test(line);
 }
 
+/**
+ * Lines that put something into force. They are written out each time: noise on the line that
+ * happens to recall the last line and to end it must not commit.
+ */
+export function actsAtOnce(line: string): boolean {
+    return /^\s*(com(m|mi|mit)?|conf(i|ir|irm)?|reb\w*|power-off)\b/iu.test(line);
+}
+
 /** The file of a history: oldest first, one line each. Newest first in memory. */
 export function historyText(lines: readonly string[]): string {
     return lines
         .slice(0, mostHistory)
-        .filter((line) => !mayHoldSecret(line) && !/[\r\n]/u.test(line))
+        .filter((line) => !mayHoldSecret(line) && !actsAtOnce(line) && !/[\r\n]/u.test(line))
         .reverse()
         .map((line) => `${line}\n`)
         .join("");
@@ -27,7 +35,7 @@ export function readHistory(text: string): string[] {
     return text
         .split("\n")
         .filter((line) => line !== "" && line.length <= 1024 && !/\p{Cc}/u.test(line))
-        .filter((line) => !mayHoldSecret(line))
+        .filter((line) => !mayHoldSecret(line) && !actsAtOnce(line))
         .slice(-mostHistory)
         .reverse();
 }

@@ -37,6 +37,18 @@ export function showHistory(body: unknown): string | null {
         .join("");
 }
 
+/** `GET /v1/users`. */
+export function showUsers(body: unknown): string | null {
+    if (!Array.isArray(body) || !body.every(isObject)) return null;
+    if (body.length === 0) return "nobody: the first log-in on the console sets a password\n";
+    return body
+        .map(
+            (user) =>
+                `${text(user, "name")} ${text(user, "role")}, ${text(user, "sessions")} sessions\n`,
+        )
+        .join("");
+}
+
 export function showVersion(body: unknown): string | null {
     const version = isObject(body) ? text(body, "version") : "";
     return version === "" ? null : `carpd ${version}\n`;
