@@ -132,19 +132,24 @@ export class Asker {
             return this.complain(`${message}; there is: ${expected}`, exitCodes.noInput, code);
         }
         if (misused.has(code)) {
-            return this.complain(`${message}; expected ${expected}`, exitCodes.usage, code);
+            return this.complain(`${message}${wanted(expected)}`, exitCodes.usage, code);
         }
         if (code === "BAD_CONFIG") {
             const text = `the configuration is wrong:\n${message}`;
             return this.complain(text, exitCodes.config, code);
         }
         if (plainly.has(code)) {
-            const more = expected === "" ? "" : `; expected ${expected}`;
-            return this.complain(`${message}${more}`, exitCodes.software, code);
+            return this.complain(`${message}${wanted(expected)}`, exitCodes.software, code);
         }
         const exit = reply.status === 503 ? exitCodes.unavailable : exitCodes.software;
         return this.complain(`${message} (${code}; ${expected})`, exit, code);
     }
+}
+
+/** What would have been right, behind the message; a guess at a slip says so itself. */
+function wanted(expected: string): string {
+    if (expected === "") return "";
+    return expected.startsWith("did you mean") ? `; ${expected}` : `; expected ${expected}`;
 }
 
 /** A member of a JSON object where it is a string. */
