@@ -430,8 +430,15 @@ export async function runPair(
     options: Parameters<typeof buildPair>[1] = {},
 ): Promise<Pair> {
     const pair = buildPair(scene, options);
-    await Promise.all([pair.a.start(), pair.b.start()]);
-    await pair.a.until("MASTER");
+    if (options.preempt === false) {
+        // Whoever is MASTER first stays it: a B that happens to start 0.4 s before A would.
+        await pair.a.start();
+        await pair.a.until("MASTER");
+        await pair.b.start();
+    } else {
+        await Promise.all([pair.a.start(), pair.b.start()]);
+        await pair.a.until("MASTER");
+    }
     await waitFor("B to have heard A", 3000, async () => {
         const {state, master} = await pair.b.carp();
         return state === "BACKUP" && master !== null ? true : undefined;
