@@ -63,6 +63,14 @@ export function shown(text: string): string {
     return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
 }
 
+/** A word of the file may stand in a note: what a terminal would obey is written as an escape. */
+function noteOf({file, line}: ImportPlace, text: string): ImportNote {
+    const readable = text.replaceAll(/\p{Cc}/gu, (character) => {
+        return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
+    });
+    return {file, line, text: readable};
+}
+
 export class Collector {
     readonly vhids: VhidDraft[] = [];
     readonly options: OptionsDraft = {};
@@ -82,7 +90,7 @@ export class Collector {
     }
 
     note(place: ImportPlace, text: string): void {
-        this.notes.push({file: place.file, line: place.line, text});
+        this.notes.push(noteOf(place, text));
     }
 
     /** Once for the whole import, at the first place where it matters. */
@@ -96,7 +104,7 @@ export class Collector {
     /** A note that says why a vhid is missing. If none is left, these are the errors. */
     refuse(place: ImportPlace, text: string): void {
         this.note(place, text);
-        this.refusals.push({file: place.file, line: place.line, text});
+        this.refusals.push(noteOf(place, text));
     }
 
     /** What `--map` says about a name, for a carp interface without carpdev too. */
