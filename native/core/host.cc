@@ -9,7 +9,6 @@ namespace carp::core {
 
 namespace {
 
-constexpr Duration kProbeInterval = std::chrono::seconds{1};
 constexpr std::size_t kIpv6NextHeader = 20;  // its offset in an Ethernet frame
 constexpr std::uint8_t kProtocolIcmpv6 = 58;
 // How often the vhosts are looked over for a stall while frames keep coming.

@@ -194,6 +194,8 @@ class Host {
   // Answers to ARP and neighbour solicitations; drained after every frame, so it never holds more
   // than a batch.
   static constexpr std::size_t kMaxReplies = 64;
+  // How often a carpdev that refused frames is tried again.
+  static constexpr Duration kProbeInterval = std::chrono::seconds{1};
   std::array<Transmit, kMaxReplies> replies_{};
   std::size_t reply_head_ = 0;
   std::size_t reply_count_ = 0;

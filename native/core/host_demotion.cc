@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::uint8_t kFailuresToDemote = 3;  // spec 4.7
 constexpr std::uint8_t kSuccessesToClear = 3;
-constexpr Duration kProbeInterval = std::chrono::seconds{1};
 
 std::string_view text_of(const GroupName& name) { return std::string_view(name.data()); }
 
