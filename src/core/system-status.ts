@@ -28,7 +28,17 @@ export interface HardwareStatus {
     readonly disks: readonly DiskStatus[] | null;
 }
 
+/** The board manifest that describes the machine (src/core/board.ts). */
+export interface ManifestStatus {
+    /** "pcengines-apu2"; "" when no manifest matches. */
+    readonly id: string;
+    readonly name: string;
+    /** Why this one, or why none. */
+    readonly why: string;
+}
+
 export interface SystemStatus extends HardwareStatus {
+    readonly manifest: ManifestStatus;
     readonly hostname: string;
     readonly versions: {
         readonly carpd: string;
@@ -78,6 +88,16 @@ export function hardwareOf(value: unknown): HardwareStatus | null {
                 ? null
                 : {totalOctets: total, availableOctets: available},
         disks: Array.isArray(disks) ? disks.slice(0, mostDisks).flatMap(diskOf) : null,
+    };
+}
+
+/** Of a daemon that does not tell: nothing is known. */
+export function manifestOf(value: unknown): ManifestStatus {
+    const manifest = member(value, "manifest");
+    return {
+        id: textOf(manifest, "id") ?? "",
+        name: textOf(manifest, "name") ?? "",
+        why: textOf(manifest, "why") ?? "",
     };
 }
 
