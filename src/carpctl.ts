@@ -4,7 +4,8 @@
  */
 import {readFileSync, writeFileSync} from "node:fs";
 import {hostname} from "node:os";
-import {basename} from "node:path";
+import {basename, resolve as wholePath} from "node:path";
+import {createInterface} from "node:readline";
 import {styleText} from "node:util";
 import {runCarpctl} from "./app/carpctl-run.ts";
 import type {Client} from "./app/shell/asker.ts";
@@ -89,6 +90,24 @@ async function shell(client: Client, socket: string, editing: boolean): Promise<
     return code;
 }
 
+/** Over the row before it, to the end of the line. */
+const draw = (text: string): void => {
+    stdout.write(`\r${text}\u001b[K`);
+};
+/** null: ^C, or the end of the input. */
+const question = (prompt: string): Promise<string | null> =>
+    new Promise((resolve) => {
+        const asked = createInterface({input: stdin, output: stdout});
+        const end = (): void => asked.close();
+        abort.signal.addEventListener("abort", end, {once: true});
+        asked.on("SIGINT", end);
+        asked.on("close", () => resolve(null));
+        asked.question(prompt, (typed) => {
+            resolve(typed);
+            asked.close();
+        });
+    });
+const person = stdin.isTTY === true && stdout.isTTY === true;
 const argv = process.argv.slice(2);
 const out = (text: string): void => {
     stdout.write(text);
@@ -110,5 +129,7 @@ process.exitCode =
               nowMs: () => Date.now(),
               signal: abort.signal,
               readFile: files.read,
+              wholePath: (path) => wholePath(path),
+              ...(person ? {row: {columns: stdout.columns, draw}, question} : {}),
               shell,
           });

@@ -5,9 +5,11 @@
  */
 import {randomBytes} from "node:crypto";
 import {realpathSync} from "node:fs";
+import {hostname} from "node:os";
 import {dirname, join, resolve} from "node:path";
 import {Access} from "./app/access.ts";
 import {accessRoutes} from "./app/access-routes.ts";
+import {applianceRoutes, eraseWords} from "./app/appliance-routes.ts";
 import {BsdCommands} from "./app/bsd-commands.ts";
 import {Configuration} from "./app/configuration.ts";
 import {needsRecovery, recover} from "./app/configuration-recovery.ts";
@@ -16,6 +18,8 @@ import {ControlApi} from "./app/control-api.ts";
 import {checkLine, Daemon} from "./app/daemon.ts";
 import {Operations} from "./app/operations.ts";
 import {operationsRoutes} from "./app/operations-routes.ts";
+import {panelRoutes} from "./app/panel-routes.ts";
+import {PanelState} from "./app/panel-state.ts";
 import type {Clock, ConfigSource, Failure} from "./app/ports.ts";
 import {ProcessEnd} from "./app/process-end.ts";
 import {
@@ -25,11 +29,14 @@ import {
     parseCarpdArguments,
 } from "./core/cli-options.ts";
 import {checkInterfaces} from "./core/config-claims.ts";
+import {errorOf} from "./core/control-protocol.ts";
 import {formatDiagnostics, sortDiagnostics} from "./core/diagnostic.ts";
 import {exitCodes} from "./core/exit-codes.ts";
 import {note} from "./core/log.ts";
 import {err, ok, type Result} from "./core/result.ts";
 import {type Addon, loadAddon} from "./io/addon.ts";
+import {ApplianceClient} from "./io/appliance-client.ts";
+import {boardFolder, recogniseMachine} from "./io/board-files.ts";
 import {interfaceNames, loadConfig} from "./io/config-files.ts";
 import {FileConfigStore} from "./io/config-history.ts";
 import {checkSystem} from "./io/config-system.ts";
@@ -49,7 +56,7 @@ import {peerOf, processAlive} from "./io/socket-peer.ts";
 import {readSystem} from "./io/system-info.ts";
 import {SystemTrackChecks} from "./io/track-checks.ts";
 import {FileUserStore, ScryptHasher} from "./io/users-store.ts";
-import {version} from "./io/version.ts";
+import {projectRoot, version} from "./io/version.ts";
 
 const controlGroup = "carpd";
 /** Above every ordinary thread, below the kernel's own watchdogs and interrupt threads. */
@@ -140,7 +147,7 @@ async function run(options: CarpdOptions): Promise<void> {
     const damaged = await needsRecovery(store, source);
     // A refused start touches nothing: the run directory comes first only where files are mended.
     const first = damaged ? undefined : await source.load([]);
-    if (first?.ok === false) return fail(first.error);
+    if (first?.ok === false && options.hold === "") return fail(first.error);
     const addon = addonOrFailure();
     if (!addon.ok) return fail(addon.error);
     const {balanceIndex, createEngine, janitor, lockFile, sdNotify, startProber} = addon.value;
@@ -149,8 +156,13 @@ async function run(options: CarpdOptions): Promise<void> {
     if (!runDir.ok) return fail(runDir.error);
     const mended = damaged ? await recover(store, source, Date.now()) : {records: []};
     for (const record of mended.records) log.write(record);
-    const loaded = first ?? (await source.load([], mended.text));
+    const wanted = first ?? (await source.load([], mended.text));
+    // Held, the console has to be there to mend a configuration that cannot be read.
+    const loaded = wanted.ok || options.hold === "" ? wanted : await source.load([], "");
     if (!loaded.ok) return fail(loaded.error);
+    if (!wanted.ok) log.write(note("error", "configuration", wanted.error.text));
+    const broken = wanted.ok ? "" : "; the configuration is not valid, see the log";
+    const hold = `${options.hold}${broken}`;
     if (loaded.value.warnings !== "") {
         log.write(note("warning", "configuration", loaded.value.warnings));
     }
@@ -164,6 +176,11 @@ async function run(options: CarpdOptions): Promise<void> {
     // However this process ends, short of SIGKILL, no check goes on without it.
     process.on("exit", () => checks.killNow());
 
+    const appliance = new ApplianceClient({
+        socket: options.systemSocket,
+        releaseFile: join(projectRoot(), "release.json"),
+        clock,
+    });
     const daemon = new Daemon(
         {
             engine: createEngine(),
@@ -177,9 +194,11 @@ async function run(options: CarpdOptions): Promise<void> {
             hooks: new DirectoryHookRunner(dirname(resolve(options.configFile)), log),
             checks,
             maintenance: new FileMaintenanceStore(options.stateDir),
+            network: appliance,
         },
         {
             version: version(),
+            hold,
             engine: {
                 janitor,
                 // The same after a restart: that is how leftovers are recognised.
@@ -200,6 +219,7 @@ async function run(options: CarpdOptions): Promise<void> {
         hasher: new ScryptHasher(),
         newToken: () => randomBytes(32).toString("base64url"),
         consoleUid: () => passwd.uidOf(options.consoleUser),
+        panelUid: () => passwd.uidOf(options.panelUser),
         ownUid: process.getuid?.() ?? 0,
         processAlive,
     });
@@ -216,9 +236,37 @@ async function run(options: CarpdOptions): Promise<void> {
         readSystem: (carpd) => readSystem(checks.health, carpd),
         readFacts: readHostFacts,
         ping: (address, count) => echo({startProber}, clock, address, count),
-        power: (action) => power.run(action),
+        power: async (action, force) => {
+            if (!appliance.present) return power.run(action);
+            const {status, body} = await appliance.ask("POST", "power", {action, force});
+            return status === 200
+                ? ok(undefined)
+                : err(errorOf(body)?.message ?? `status ${status}`);
+        },
     });
-    const bsd = new BsdCommands(daemon, {log, configuration, hostInterfaces});
+    const bsd = new BsdCommands(daemon, {
+        log,
+        configuration,
+        hostInterfaces,
+        hostname,
+        appliance: () => appliance.present,
+    });
+
+    const machine = recogniseMachine("/", options.boardDir || boardFolder());
+    const panel = new PanelState(daemon, {
+        clock,
+        board: machine.board,
+        appliance: () => appliance.status(),
+        commitUnconfirmed: () => configuration.confirmBy,
+        factoryReset: async () => {
+            const {status, body} = await appliance.ask("POST", "factory-reset", {
+                confirm: eraseWords,
+            });
+            return status === 200
+                ? ok(undefined)
+                : err(errorOf(body)?.message ?? `status ${status}`);
+        },
+    });
 
     const extraCounters = () => ({
         logLinesDropped: log.dropped,
@@ -228,6 +276,8 @@ async function run(options: CarpdOptions): Promise<void> {
         ...accessRoutes(access),
         ...configurationRoutes(configuration),
         ...operationsRoutes(operations, bsd, daemon),
+        ...applianceRoutes(appliance, log, clock),
+        ...panelRoutes(panel, (session) => access.isPanel(session)),
     ]);
     const server: ControlServer = new ControlServer({
         socket: runDir.value.socket,
@@ -255,6 +305,7 @@ async function run(options: CarpdOptions): Promise<void> {
         const code = await daemon.stop();
         await server.close();
         access.stop();
+        appliance.stop();
         configuration.stop();
         await ending.end(code);
     };
@@ -269,7 +320,10 @@ async function run(options: CarpdOptions): Promise<void> {
 
     const started = await daemon.start();
     if (!started.ok) return fail(started.error);
+    // A configuration that could not be read is not the host's network either.
+    if (wanted.ok) daemon.applyNetwork().catch(bug);
     await access.start();
+    appliance.start();
     if (daemon.stopping) return;
     try {
         await server.listen();

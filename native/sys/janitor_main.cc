@@ -82,7 +82,10 @@ void say(const std::string& line) {
 }
 
 int run() {
-  for (const int ignored : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(ignored, SIG_IGN);
+  // SIGABRT: a service manager's watchdog sends it to the whole group of a daemon that hangs.
+  for (const int ignored : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGABRT, SIGPIPE}) {
+    ::signal(ignored, SIG_IGN);
+  }
   ::prctl(PR_SET_NAME, "carp-janitor");
   // Started by hand it has no other end to tell it anything: end of input would be a sign to act on
   // nothing.

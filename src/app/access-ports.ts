@@ -36,6 +36,8 @@ export interface AccessPorts {
     readonly newToken: () => string;
     /** The user id of the console's system user; null: there is no such user. */
     readonly consoleUid: () => Result<number | null, string>;
+    /** The user id of carp-panel's system user; null: there is no such user. */
+    readonly panelUid: () => Result<number | null, string>;
     /** The daemon's own user id. */
     readonly ownUid: number;
     readonly processAlive: (pid: number) => boolean;

@@ -33,12 +33,17 @@ export interface LoginRequest {
 /** What identify() knew of a session that it gave out. */
 interface Caller {
     readonly uid: number;
-    /** "login": by a token; "local": by its user id; "nobody": the console before the log-in. */
-    readonly kind: "login" | "local" | "nobody";
+    /**
+     * "login": by a token; "local": by its user id; "nobody": the console before the log-in;
+     * "panel": carp-panel.
+     */
+    readonly kind: "login" | "local" | "nobody" | "panel";
 }
 
 /** What the console may ask before the log-in, compared before anything is decoded. */
-const openPaths = ["/v1/login", "/v1/login/first", "/v1/session"];
+const openPaths = ["/v1/login", "/v1/login/first", "/v1/session", "/v1/panel/pressed"];
+/** What carp-panel may ask, who never logs in. */
+const panelPaths = ["/v1/panel", "/v1/panel/report", "/v1/panel/button"];
 const bearer = /^Bearer ([A-Za-z0-9_-]{43})$/u;
 const sweepMs = 5000;
 /** Guesses of all origins and new passwords that may wait for scrypt. */
@@ -90,6 +95,10 @@ export class Access {
         }
         if (authorization !== "") return this.#byToken(peer, authorization, path);
         if (peer.uid === 0) return ok(this.#local(peer));
+        const panelUid = this.#ports.panelUid();
+        if (panelUid.ok && peer.uid === panelUid.value && peer.uid !== this.#ports.ownUid) {
+            return this.#panel(peer, path);
+        }
         const consoleUid = this.#ports.consoleUid();
         // A caller who may be the console's user is not taken for a member of the group.
         if (!consoleUid.ok) {
@@ -108,6 +117,18 @@ export class Access {
         return ok(session);
     }
 
+    /** The program behind the LEDs and buttons: it may look at the panel and speak for it. */
+    #panel(peer: Peer, path: string): Result<Session, ApiReply> {
+        if (!panelPaths.includes(path)) {
+            const message = "carp-panel may ask for the panel only";
+            return err(failure(403, "FORBIDDEN", message, panelPaths.join(", ")));
+        }
+        const id = `panel ${peer.pid}`;
+        const session: Session = {id, user: "carp-panel", role: "operator", origin: "panel"};
+        this.#callers.set(session, {uid: peer.uid, kind: "panel"});
+        return ok(session);
+    }
+
     #byToken(peer: Peer, authorization: string, path: string): Result<Session, ApiReply> {
         const token = bearer.exec(authorization)?.[1];
         if (token === undefined) {
@@ -119,6 +140,11 @@ export class Access {
         // Asking whether one is still logged in does not keep one logged in.
         const session = this.#table.find(token, peer.uid, now, path !== "/v1/session");
         return session !== null ? ok(session) : err(sessionOver());
+    }
+
+    /** Whether the session is carp-panel's. */
+    isPanel(session: Session): boolean {
+        return this.#callers.get(session)?.kind === "panel";
     }
 
     #local(peer: Peer): Session {

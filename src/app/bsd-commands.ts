@@ -30,6 +30,8 @@ import {foldCarp, foldDemotion} from "../core/status-fold.ts";
 /** What it needs of the running daemon; `Daemon` is one. */
 export interface CommandedDaemon {
     readonly config: Config;
+    /** Why every vhid is kept in INIT; "". */
+    readonly hold: string;
     readonly conditions: {
         maintenance(): MaintenanceStatus;
         demote(reason: string, level: number, group: string): Promise<void>;
@@ -56,6 +58,10 @@ export interface BsdPorts {
     readonly log: Log;
     readonly configuration: EditedConfiguration;
     hostInterfaces(): readonly BsdInterface[];
+    /** carpd gives this host its addresses, routes and name; not given: false. */
+    appliance?(): boolean;
+    /** What the host is called now. */
+    hostname?(): string;
 }
 
 export interface BsdReply {
@@ -71,7 +77,7 @@ export interface BsdReply {
 const longestRemark = 200;
 /** The forms that only look, for those who may only look: one command without a value. */
 const looking =
-    /^[\s#$%]*(?:\/s?bin\/)?(?:ifconfig(?:\s+(?:-[al]|[\w.:-]+))?|sysctl(?:\s+-n)?(?:\s+[\w.]+)+)\s*$/u;
+    /^[\s#$%]*(?:\/s?bin\/)?(?:ifconfig(?:\s+(?:-[al]|[\w.:-]+))?|sysctl(?:\s+-n)?(?:\s+[\w.]+)+|hostname(?:\s+-s)?)\s*$/u;
 
 export class BsdCommands {
     readonly #daemon: CommandedDaemon;
@@ -99,7 +105,7 @@ export class BsdCommands {
         const mayChange = mayDo(session, "admin");
         if (!mayChange && !looking.test(line)) {
             const message = `${session.user} is ${session.role} and may only look`;
-            return failure(403, "FORBIDDEN", message, "ifconfig [NAME], sysctl NAME");
+            return failure(403, "FORBIDDEN", message, "ifconfig [NAME], sysctl NAME, hostname");
         }
         const outcome = runBsdLine(line, await this.#world());
         if (!outcome.ok) return said({output: "", error: formatBsdRefusal(outcome.error)});
@@ -110,14 +116,16 @@ export class BsdCommands {
 
     async #world(): Promise<BsdWorld> {
         const snapshot = await this.#daemon.snapshot();
-        const {config, conditions} = this.#daemon;
-        const input = {snapshot, config, wallOffsetUs: this.#daemon.wallOffsetUs()};
+        const {config, conditions, hold} = this.#daemon;
+        const input = {snapshot, config, wallOffsetUs: this.#daemon.wallOffsetUs(), hold};
         return {
             config,
             carps: foldCarp(input),
             interfaces: joinInterfaces(this.#ports.hostInterfaces(), snapshot),
             demotion: foldDemotion(input, conditions.maintenance()),
             pending: this.#pending,
+            appliance: this.#ports.appliance?.() === true,
+            hostname: this.#ports.hostname?.() ?? "",
             passFiles: passFileBlocks(this.#ports.configuration.runningText),
         };
     }

@@ -19,7 +19,7 @@ import {importOf} from "../core/shell/show-more.ts";
 import type {Paint} from "../core/show.ts";
 import {Asker, type Client, Stop} from "./shell/asker.ts";
 import {namesFrom} from "./shell/names.ts";
-import {operate} from "./shell/operations.ts";
+import {type OperationPorts, operate} from "./shell/operations.ts";
 
 export type {Client} from "./shell/asker.ts";
 
@@ -36,6 +36,11 @@ export interface CarpctlPorts {
     readonly signal: AbortSignal;
     /** Reads a file of the caller, or with "-" the standard input; the error is a system code. */
     readonly readFile?: (path: string) => {readonly text: string} | {readonly code: string};
+    /** A relative path of the caller's, made whole. */
+    readonly wholePath?: (path: string) => string;
+    /** A row of the caller's terminal that is drawn over itself, and a question to who sits there. */
+    readonly row?: NonNullable<OperationPorts["row"]>;
+    readonly question?: NonNullable<OperationPorts["question"]>;
     /** The shell on the caller's terminal; `editing`: begins in configuration mode. */
     readonly shell?: (client: Client, socket: string, editing: boolean) => Promise<ExitCode>;
 }
@@ -115,13 +120,25 @@ class Carpctl {
     }
 
     #operate(command: Command, words: readonly string[]): Promise<Stop | null> {
-        const {out, complain, paint, nowMs, signal} = this.#ports;
+        const {out, complain, paint, nowMs, signal, row, question} = this.#ports;
         const line = words.map(quoted).join(" ");
         const values = command.action === "bsd" ? {...command.values, line} : command.values;
         const asker = this.#asker;
-        const ports = {asker, out, complain, paint, nowMs, signal, json: this.#json};
-        const done = operate({...command, values}, ports);
+        const ports = {
+            ...{asker, out, complain, paint, nowMs, signal, json: this.#json},
+            ...(row === undefined ? {} : {row}),
+            ...(question === undefined ? {} : {question}),
+        };
+        const done = operate({...command, values: this.#wholeSource(values)}, ports);
         return done ?? Promise.resolve(asker.complain("only in the shell", exitCodes.usage));
+    }
+
+    /** carp-system does not know where the caller is. */
+    #wholeSource(values: Partial<CliValues>): Partial<CliValues> {
+        const {source} = values;
+        const {wholePath} = this.#ports;
+        const named = source === undefined || /^(\/|usb$|usb:|[a-z]+:\/\/)/iu.test(source);
+        return named || wholePath === undefined ? values : {...values, source: wholePath(source)};
     }
 
     async #shell(editing: boolean): Promise<ExitCode> {

@@ -27,7 +27,10 @@ import type {
 /** What runs; `Daemon` is one. */
 export interface Running {
     readonly config: Config;
-    /** Checks and applies a text in place of carpd.toml's; the old configuration stays on failure. */
+    /**
+     * Checks and applies a text in place of carpd.toml's; the old configuration stays on failure.
+     * The value: what of the host's own network could not be done, a sentence each.
+     */
     apply(text: string): Promise<Result<readonly string[], Failure>>;
     whenConfigured(listener: (loaded: LoadedConfiguration) => void): void;
     announce(kind: string, record: LogRecord): void;
@@ -89,6 +92,8 @@ export class Committer {
     #texts: readonly ConfigText[];
     #last: LastChange;
     #waiting: Unconfirmed | null = null;
+    /** What the last apply could not do, a sentence each. */
+    #remarks: readonly string[] = [];
     #cancelTimer: () => void = () => undefined;
     #work: Promise<unknown> = Promise.resolve();
 
@@ -162,10 +167,12 @@ export class Committer {
         const entry = {user: by.user, origin: by.origin, remark, changes, found: false, text};
         const written = await this.#write(entry, former, this.#nextWaiting(request));
         if (!written.ok) return written;
-        const warnings = [checked.value.warnings, ...(await this.#finish(written.value))];
+        const finished = await this.#finish(written.value);
+        const warnings = [checked.value.warnings, ...finished, ...this.#remarks];
+        for (const line of this.#remarks) this.#say("warning", line);
 
         this.#changedBy(by.user, by.origin);
-        const confirmBy = this.#confirmBy();
+        const {confirmBy} = this;
         const what = changes.join("; ") || "comments and layout only";
         const until = confirmBy === "" ? "" : `, to be confirmed until ${confirmBy}`;
         const words = remark === "" ? "" : ` (${remark})`;
@@ -228,7 +235,7 @@ export class Committer {
             if (!set.ok) return refused("STORE_FAILED", set.error, "a writable disk");
             this.#wait(longer);
         }
-        return ok({...nothing, confirmBy: this.#confirmBy()});
+        return ok({...nothing, confirmBy: this.confirmBy});
     }
 
     /** What waits once this commit is done. It is never an unconfirmed one that is gone back to. */
@@ -268,7 +275,10 @@ export class Committer {
         // An fsync that failed after the rename leaves the new file in its place.
         if (!written.ok) return failed(await this.#undone(written.error, {marked, former}));
         const applied = await running.apply(what.text);
-        if (applied.ok) return ok(waiting);
+        if (applied.ok) {
+            this.#remarks = applied.value;
+            return ok(waiting);
+        }
         const {text, exitCode} = applied.error;
         const code = exitCode === exitCodes.config ? "BAD_CONFIG" : "APPLY_FAILED";
         const message = await this.#undone(text, {marked, former});
@@ -368,6 +378,7 @@ export class Committer {
             if (!cleared.ok) problem = cleared.error;
         }
         if (applied.ok) this.#changedBy("carpd", "revert");
+        for (const line of applied.ok ? applied.value : []) this.#say("warning", line);
         const what = changes.join("; ") || "no difference";
         const fields = {user, origin, changes};
         if (problem === "") {
@@ -400,7 +411,8 @@ export class Committer {
         return written.ok ? await store.finish() : written;
     }
 
-    #confirmBy(): string {
+    /** ISO 8601; "" when nothing waits. */
+    get confirmBy(): string {
         return this.#waiting === null ? "" : new Date(this.#waiting.untilMs).toISOString();
     }
 

@@ -87,6 +87,11 @@ export class Configuration {
         return this.#committer.text;
     }
 
+    /** ISO 8601: until when a commit waits for its confirmation; "" when none does. */
+    get confirmBy(): string {
+        return this.#committer.confirmBy;
+    }
+
     // ---- looking ----
 
     async show(

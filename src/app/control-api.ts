@@ -150,8 +150,8 @@ export class ControlApi {
     }
 
     #input(snapshot: EngineSnapshot): FoldInput {
-        const {config} = this.#daemon;
-        return {snapshot, config, wallOffsetUs: this.#daemon.wallOffsetUs()};
+        const {config, hold} = this.#daemon;
+        return {snapshot, config, wallOffsetUs: this.#daemon.wallOffsetUs(), hold};
     }
 
     #names(): string[] {

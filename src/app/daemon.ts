@@ -11,19 +11,24 @@ import type {WatchEvent} from "../core/control-protocol.ts";
 import {
     type AdminAction,
     type Engine,
+    type EngineConfig,
     EngineError,
     type EngineEvent,
     type EngineSnapshot,
     type EngineStartOptions,
     type VhostState,
 } from "../core/engine.ts";
-import {type ExitCode, exitCodeOf, exitCodes} from "../core/exit-codes.ts";
+import {type ExitCode, exitCodes} from "../core/exit-codes.ts";
+import {stallOf} from "../core/heartbeat.ts";
 import {type Log, type LogFields, type LogRecord, note} from "../core/log.ts";
 import {countOf, EventLines, startRecord, stateRecord} from "../core/log-events.ts";
+import {heldText} from "../core/next.ts";
 import {err, ok, type Result} from "../core/result.ts";
 import {isoOf, summaryLine} from "../core/status-fold.ts";
 import {Conditions} from "./conditions.ts";
+import {failureOf, withLimit} from "./engine-failure.ts";
 import {Hooks} from "./hooks.ts";
+import {NetworkSettings} from "./network-settings.ts";
 import type {
     Clock,
     ConfigSource,
@@ -32,6 +37,7 @@ import type {
     HookRunner,
     LoadedConfiguration,
     MaintenanceStore,
+    NetworkPort,
     Notifier,
     TrackChecks,
 } from "./ports.ts";
@@ -48,23 +54,31 @@ export interface DaemonPorts {
     readonly hooks: HookRunner;
     readonly checks: TrackChecks;
     readonly maintenance: MaintenanceStore;
+    /** Not given: the host's own network is not carpd's. */
+    readonly network?: NetworkPort;
 }
 
 export interface DaemonOptions {
     readonly version: string;
     readonly engine: EngineStartOptions;
+    /** Why every vhid is kept in INIT for the whole run; "" in ordinary times. */
+    readonly hold?: string;
 }
 
 /** Longest wait for an answer of the engine thread, milliseconds. */
 const snapshotLimitMs = 2000;
 /** Beyond the hand-over limit: removing interfaces and restoring sysctls takes a fraction of it. */
 const stopMarginMs = 5000;
+/** From a hook's limit to its end, whatever it does (src/io/process-group.ts). */
+const hookMarginMs = 3000;
 const historyLength = 200;
 
 interface Applied {
     /** null: the engine has it already. */
     readonly changes: readonly string[] | null;
     readonly warnings: string;
+    /** What of the host's own network could not be done, a sentence each. */
+    readonly remarks: readonly string[];
 }
 
 interface Known {
@@ -81,6 +95,7 @@ export class Daemon {
     readonly #snapshots: SnapshotReader;
     readonly #lines = new EventLines();
     readonly #hooks: Hooks;
+    readonly #network: NetworkSettings;
     readonly #known = new Map<string, Known>();
     /** Up to which instant a vhid's changes have been told from a snapshot. */
     readonly #told = new Map<string, bigint>();
@@ -105,12 +120,18 @@ export class Daemon {
         this.version = options.version;
         const {hooks: runner, clock, log} = ports;
         this.#hooks = new Hooks({runner, clock, log}, config);
+        this.#network = new NetworkSettings(ports.network, clock, log);
         this.conditions = new Conditions(ports, config);
         this.#snapshots = new SnapshotReader(ports.engine, ports.clock, snapshotLimitMs);
     }
 
     get config(): Config {
         return this.#config;
+    }
+
+    /** Why every vhid is kept in INIT; "". */
+    get hold(): string {
+        return this.#options.hold ?? "";
     }
 
     get stopping(): boolean {
@@ -155,12 +176,13 @@ export class Daemon {
             this.#started = true;
             // Boot hold and maintenance come before the first vhid and its first advertisement.
             await this.conditions.start();
-            await engine.configure(toEngineConfig(this.#config, BigInt(grant.value.epoch) << 32n));
+            await engine.configure(this.#engineConfig(BigInt(grant.value.epoch) << 32n));
             await this.conditions.reconfigure(this.#config);
             const snapshot = await this.snapshot();
             this.#learn(snapshot);
             const count = this.#config.carp.length;
             log.write(startRecord(this.version, snapshot.scheduling, count));
+            if (this.hold !== "") log.write(note("error", "held", heldText(this.hold)));
         } catch (error) {
             if (this.stopping) return ok(undefined);
             const failure = failureOf("start", error);
@@ -193,8 +215,10 @@ export class Daemon {
                 log.write(note("error", "reload failed", text));
                 return result;
             }
-            const {changes, warnings} = result.value;
-            if (warnings !== "") log.write(note("warning", "configuration", warnings));
+            const {changes, warnings, remarks} = result.value;
+            for (const line of [warnings, ...remarks].filter(Boolean)) {
+                log.write(note("warning", "configuration", line));
+            }
             const words =
                 changes === null
                     ? "unchanged"
@@ -207,12 +231,20 @@ export class Daemon {
         return run;
     }
 
-    /** The same with this text in place of what carpd.toml holds, and without a word in the log. */
+    /**
+     * The same with this text in place of what carpd.toml holds, and without a word in the log. The
+     * value is what of the host's own network could not be done.
+     */
     apply(text: string): Promise<Result<readonly string[], Failure>> {
         return this.#inTurn(async () => {
             const result = await this.#applyAndTell(text);
-            return result.ok ? ok(result.value.changes ?? []) : result;
+            return result.ok ? ok(result.value.remarks) : result;
         });
+    }
+
+    /** After the start: the host's own network. It may take seconds, and `start` waits for none. */
+    applyNetwork(): Promise<void> {
+        return this.#network.applyAndLog(this.#config);
     }
 
     /** Told of each configuration that runs from now on; one listener. */
@@ -237,6 +269,9 @@ export class Daemon {
 
     /** Resolves when done; for "down" and "backup" that is when the address was let go. */
     async admin(name: string, action: AdminAction): Promise<Result<void, EngineError>> {
+        if (this.hold !== "" && action !== "down") {
+            return err(new EngineError("HELD", action, name, 0, heldText(this.hold)));
+        }
         try {
             await this.#ports.engine.admin(name, action);
             return ok(undefined);
@@ -255,7 +290,10 @@ export class Daemon {
     async #stopNow(): Promise<ExitCode> {
         const {engine, clock, notifier, log, epochs} = this.#ports;
         this.#cancelWatchdog();
-        notifier.stopping();
+        this.#network.stop();
+        notifier.stopping(
+            this.#config.options.handoverLimitMs + stopMarginMs + this.#hookLimitMs(),
+        );
         log.write(note("info", "stopping", "stopping: handing over every MASTER"));
         const limitMs = this.#config.options.handoverLimitMs + stopMarginMs;
         const began = clock.monotonicUs();
@@ -275,6 +313,11 @@ export class Daemon {
         const text = `stopped after ${durationMs.toFixed(0)} ms`;
         log.write(note("info", "stopped", text, {durationMs}));
         return exitCodes.ok;
+    }
+
+    /** Hooks are given SIGKILL three seconds after their limit at the latest. */
+    #hookLimitMs(): number {
+        return this.#config.options.hookTimeoutMs + hookMarginMs;
     }
 
     async #applyAndTell(text?: string): Promise<Result<Applied, Failure>> {
@@ -300,7 +343,7 @@ export class Daemon {
         const changes = diffConfig(this.#config, next);
         if (changes.length === 0 && !this.#halfApplied) {
             this.#tellConfigured(loaded.value);
-            return ok({changes: null, warnings});
+            return ok({changes: null, warnings, remarks: []});
         }
         // A vhid that is removed and comes back under the same key must not repeat a counter.
         const grant = await epochs.advance();
@@ -313,7 +356,7 @@ export class Daemon {
         this.#hooks.reconfigure(next);
         try {
             await this.conditions.release(next);
-            await engine.configure(toEngineConfig(next, counter));
+            await engine.configure(this.#engineConfig(counter, next));
         } catch (error) {
             const failure = failureOf("configure", error);
             const undone = await this.#undo(counter);
@@ -325,14 +368,21 @@ export class Daemon {
         await this.conditions.reconfigure(next);
         this.#forgetRemoved(next);
         this.#tellConfigured(loaded.value);
-        return ok({changes, warnings});
+        return ok({changes, warnings, remarks: await this.#network.apply(next)});
+    }
+
+    /** Held: every vhid is set down, so that nothing is sent for it and nothing answers. */
+    #engineConfig(counter: bigint, config = this.#config): EngineConfig {
+        const wanted = toEngineConfig(config, counter);
+        if (this.hold === "") return wanted;
+        return {...wanted, vhosts: wanted.vhosts.map((vhost) => ({...vhost, enabled: false}))};
     }
 
     /** All or nothing: back to what ran before. "" or what went wrong. */
     async #undo(counter: bigint): Promise<string> {
         this.#hooks.reconfigure(this.#config);
         try {
-            await this.#ports.engine.configure(toEngineConfig(this.#config, counter));
+            await this.#ports.engine.configure(this.#engineConfig(counter));
             return "";
         } catch (error) {
             // The next reload applies its configuration whatever the difference says.
@@ -405,15 +455,20 @@ export class Daemon {
 
     #showStatus(): void {
         const states = [...this.#known.values()].map((known) => known.state);
-        this.#ports.notifier.status(summaryLine(states, this.#demotion));
+        const held = this.hold === "" ? "" : `held in INIT (${this.hold}): `;
+        this.#ports.notifier.status(`${held}${summaryLine(states, this.#demotion)}`);
     }
 
-    /** The watchdog is fed only by an engine that answers: a stuck thread gets the box restarted. */
+    /** The watchdog is fed only while the protocol loop turns: a stuck one gets carpd restarted. */
     #armWatchdog(intervalMs: number): void {
+        let last: EngineSnapshot | null = null;
         const beat = async (): Promise<void> => {
             try {
-                await this.snapshot();
-                if (!this.stopping) this.#ports.notifier.watchdog();
+                const snapshot = await this.snapshot();
+                const stall = stallOf(last, snapshot);
+                last = snapshot;
+                if (stall !== "") this.#ports.log.write(note("error", "watchdog", stall));
+                else if (!this.stopping) this.#ports.notifier.watchdog();
             } catch (error) {
                 const {text} = failureOf("snapshot", error);
                 this.#ports.log.write(note("error", "watchdog", text));
@@ -434,35 +489,6 @@ export class Daemon {
 function watchEvent(kind: string, time: string, record: LogRecord): WatchEvent {
     const fields: LogFields = record.fields;
     return {kind, time, level: record.level, line: record.text, fields};
-}
-
-async function withLimit<T>(clock: Clock, limitMs: number, work: Promise<T>): Promise<T> {
-    let cancel: () => void = () => undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-        cancel = clock.after(limitMs, () => {
-            reject(new Error(`no end after ${limitMs} ms`));
-        });
-    });
-    try {
-        return await Promise.race([work, late]);
-    } finally {
-        cancel();
-    }
-}
-
-/** One line for a failed engine operation. */
-export function failureOf(what: string, error: unknown): Failure {
-    const exitCode = exitCodeOf(error);
-    if (error instanceof EngineError) {
-        const help =
-            exitCode === exitCodes.noPermission
-                ? "; carpd needs CAP_NET_ADMIN and CAP_NET_RAW"
-                : "";
-        const {code, op, target, message} = error;
-        return {text: `engine: ${what}: ${op} ${target}: ${code}: ${message}${help}`, exitCode};
-    }
-    const message = error instanceof Error ? error.message : String(error);
-    return {text: `engine: ${what}: ${message}`, exitCode};
 }
 
 /** "2 carp interfaces" for the `--check` line. */

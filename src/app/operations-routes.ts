@@ -93,14 +93,20 @@ export function operationsRoutes(
         post({
             path: ["power"],
             role: "admin",
-            keys: ["action"],
-            expected: '{"action": "reboot" | "power-off"}',
+            keys: ["action", "handOver", "force"],
+            expected: '{"action": "reboot" | "power-off", "handOver": false, "force": false}',
             handle: async (body, {session}) => {
                 const action = body.get("action");
                 if (action !== "reboot" && action !== "power-off") {
                     return "action is neither reboot nor power-off";
                 }
-                return await operations.power(action, session);
+                const handOver = body.get("handOver") ?? false;
+                const force = body.get("force") ?? false;
+                if (typeof handOver !== "boolean" || typeof force !== "boolean") {
+                    return "handOver or force is neither true nor false";
+                }
+                if (handOver && force) return "handOver and force exclude each other";
+                return await operations.power({action, handOver, force}, session);
             },
         }),
         post({

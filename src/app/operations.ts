@@ -8,30 +8,38 @@ import type {ApiReply} from "../core/control-protocol.ts";
 import {failure, unknownCarp} from "../core/control-protocol.ts";
 import type {Session} from "../core/control-session.ts";
 import {type DoctorReport, diagnose, type HeardAlarm, type HostFacts} from "../core/doctor.ts";
-import {alarms, type EngineSnapshot} from "../core/engine.ts";
+import {alarms} from "../core/engine.ts";
 import {type Log, note} from "../core/log.ts";
 import {foldPeers, type PeerStatus} from "../core/peers.ts";
 import {type Echo, pingText} from "../core/ping.ts";
-import type {Result} from "../core/result.ts";
+import {ok, type Result} from "../core/result.ts";
 import type {MaintenanceStatus} from "../core/status.ts";
 import type {SystemStatus} from "../core/system-status.ts";
 import {type WhyStatus, whyOf} from "../core/why.ts";
+import {type HandingDaemon, HandOver} from "./hand-over.ts";
 import type {Clock} from "./ports.ts";
 import {TransitionRecords} from "./transition-records.ts";
 import type {History} from "./transitions.ts";
 
 /** What it needs of the running daemon; `Daemon` is one. */
-export interface OperatedDaemon {
+export interface OperatedDaemon extends HandingDaemon {
     readonly config: Config;
     readonly version: string;
     readonly stopping: boolean;
     readonly history: History;
-    readonly conditions: {maintenance(): MaintenanceStatus};
-    snapshot(): Promise<EngineSnapshot>;
+    readonly conditions: HandingDaemon["conditions"] & {maintenance(): MaintenanceStatus};
     wallOffsetUs(): bigint;
 }
 
 export type PowerAction = "reboot" | "power-off";
+
+export interface PowerOrder {
+    readonly action: PowerAction;
+    /** Waits until another host has taken over every MASTER. */
+    readonly handOver: boolean;
+    /** Goes down as MASTER, too. */
+    readonly force: boolean;
+}
 
 export interface OperationsPorts {
     readonly clock: Clock;
@@ -39,7 +47,7 @@ export interface OperationsPorts {
     readSystem(version: string): Promise<SystemStatus>;
     readFacts(carpdevs: readonly {carpdev: string; ifindex: number}[]): HostFacts;
     ping(address: string, count: number): Promise<Result<readonly Echo[], string>>;
-    power(action: PowerAction): Promise<Result<void, string>>;
+    power(action: PowerAction, force: boolean): Promise<Result<void, string>>;
 }
 
 export interface OperationsOptions {
@@ -167,26 +175,44 @@ export class Operations {
         }
     }
 
-    /** The service manager stops carpd on the way, which hands over every MASTER. */
-    async power(action: PowerAction, session: Session): Promise<ApiReply> {
+    /**
+     * The service manager stops carpd on the way, which hands over every MASTER, but looks back at
+     * nobody: that somebody else has taken over is seen to here.
+     */
+    async power(order: PowerOrder, session: Session): Promise<ApiReply> {
         if (this.#powering) {
             return failure(409, "BUSY", "the machine is going down already", "patience");
         }
         this.#powering = true;
+        const reply = await this.#goDown(order, session).catch((error: unknown) => {
+            this.#powering = false;
+            throw error;
+        });
+        if (reply.status !== 200) this.#powering = false;
+        return reply;
+    }
+
+    async #goDown({action, handOver, force}: PowerOrder, session: Session): Promise<ApiReply> {
         const {user, origin} = session;
-        const {log} = this.#ports;
+        const {clock, log} = this.#ports;
+        const handing = new HandOver(this.#daemon, clock);
+        const refusal = handOver || force ? null : await handing.refusal(action);
+        if (refusal !== null) return refusal;
         log.write(note("notice", "power", `${action} by ${user} from ${origin}`, {user, origin}));
-        const done = await this.#ports.power(action);
-        if (done.ok) {
-            // Somebody may have cancelled it.
-            this.#ports.clock.after(powerMs, () => {
-                this.#powering = false;
-            });
-            const text = `${action}: handing over and going down\n`;
-            return {status: 200, body: {text}};
+        const handed = handOver ? await handing.run(action) : ok("");
+        if (!handed.ok) return handed.error;
+        if (handed.value !== "") log.write(note("notice", "power", `handed over: ${handed.value}`));
+        const done = await this.#ports.power(action, force);
+        if (!done.ok) {
+            if (handOver) await handing.undo();
+            log.write(note("error", "power", `${action} failed: ${done.error}`));
+            return failure(500, "POWER_FAILED", done.error, "systemd, and the right to ask it");
         }
-        this.#powering = false;
-        log.write(note("error", "power", `${action} failed: ${done.error}`));
-        return failure(500, "POWER_FAILED", done.error, "systemd, and the right to ask it");
+        // Somebody may have cancelled it.
+        clock.after(powerMs, () => {
+            this.#powering = false;
+        });
+        const handover = handed.value === "" ? "handing over" : handed.value;
+        return {status: 200, body: {text: `${action}: ${handover}, going down\n`}};
     }
 }

@@ -1,6 +1,7 @@
 /**
  * What the supervisor needs from the outside. The adapters are in src/io, the programs join them.
  */
+import type {NetworkPlan} from "../core/appliance/network-plan.ts";
 import type {Config, TrackCheck} from "../core/config.ts";
 import type {ConfigText} from "../core/config-draft.ts";
 import type {ExitCode} from "../core/exit-codes.ts";
@@ -30,10 +31,19 @@ export interface Notifier {
     status(text: string): void;
     /** `atUs`: CLOCK_MONOTONIC, as Type=notify-reload wants it. */
     reloading(atUs: bigint): void;
-    stopping(): void;
+    /** `limitMs`: the longest that it may take. */
+    stopping(limitMs?: number): void;
     watchdog(): void;
     /** Time between two watchdog calls, milliseconds; null: no watchdog is asked for. */
     readonly watchdogIntervalMs: number | null;
+}
+
+/** Who gives an appliance its addresses, firewall and ssh (carp-system). */
+export interface NetworkPort {
+    /** false: an ordinary host, which looks after its own network. */
+    readonly present: boolean;
+    /** The value lists what could not be done, a sentence each. */
+    apply(plan: NetworkPlan): Promise<Result<readonly string[], string>>;
 }
 
 /** Where the counter's upper 32 bits outlive a restart (src/io/epoch-store.ts). */

@@ -7,6 +7,7 @@
  */
 import type {ConfigText} from "./config-draft.ts";
 import {applyEdits} from "./config-edit.ts";
+import {blockKinds, isBlockKind, tableKinds} from "./config-layout.ts";
 import {parseLine, splitWords} from "./config-lines.ts";
 import {findBlock, nameOf, readMeaning} from "./config-meaning.ts";
 import type {Session} from "./control-session.ts";
@@ -82,8 +83,10 @@ function takenByDropIns(text: string, dropIns: readonly ConfigText[]): ReadonlyM
     for (const {file, text: own} of dropIns) {
         const meaning = readMeaning(own);
         if (!meaning.ok) continue;
-        for (const key of meaning.value.options.keys()) taken.set(`options ${key}`, file);
-        for (const kind of ["carp", "track"] as const) {
+        for (const kind of tableKinds) {
+            for (const key of meaning.value[kind].keys()) taken.set(`${kind} ${key}`, file);
+        }
+        for (const kind of blockKinds) {
             for (const [index, table] of meaning.value[kind].entries()) {
                 const name = nameOf(kind, table, kind === "carp" ? blocks + index : index);
                 if (name !== undefined) taken.set(`${kind} ${name}`, file);
@@ -110,9 +113,7 @@ function dropInRefusal(
             const file = taken.get(`${section} ${one}`);
             if (file === undefined) continue;
             const own =
-                main.ok && (section === "carp" || section === "track")
-                    ? findBlock(main.value, section, one)
-                    : undefined;
+                main.ok && isBlockKind(section) ? findBlock(main.value, section, one) : undefined;
             if (own?.ok === true && own.value !== undefined) continue;
             return {
                 message: `${section} ${one} is in ${file}, which is not edited here`,

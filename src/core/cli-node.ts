@@ -20,6 +20,9 @@ export type ActionKind =
     | "show-for-peer"
     | "show-history"
     | "show-users"
+    | "show-leds"
+    | "show-buttons"
+    | "identify"
     | "balance-which"
     | "maintenance-show"
     | "maintenance-on"
@@ -39,6 +42,10 @@ export type ActionKind =
     | "doctor"
     | "reboot"
     | "power-off"
+    | "show-images"
+    | "install-image"
+    | "rollback"
+    | "factory-reset"
     | ShellAction
     | ProgramAction
     | EditAction;

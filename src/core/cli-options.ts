@@ -106,6 +106,14 @@ export interface CarpdOptions {
     readonly logFormat: LogFormat;
     /** The system's user of carp-console: it gets nothing without a log-in. */
     readonly consoleUser: string;
+    /** Why every vhid is to be kept in INIT; "" in ordinary times. */
+    readonly hold: string;
+    /** The system's user of carp-panel: it may see and serve the front panel, nothing else. */
+    readonly panelUser: string;
+    /** The folder of the board manifests; "": that of this installation. */
+    readonly boardDir: string;
+    /** carp-system's socket; there is none on a host that is no appliance. */
+    readonly systemSocket: string;
 }
 
 export type CarpdCommand =
@@ -123,6 +131,8 @@ const installedDefaults: CarpdDefaults = {
 };
 
 const defaultConsoleUser = "carp-console";
+const defaultPanelUser = "carp-panel";
+const defaultSystemSocket = "/run/carp-system/socket";
 
 const carpdRules: readonly OptionRule[] = [
     {
@@ -152,6 +162,22 @@ const carpdRules: readonly OptionRule[] = [
         argument: "NAME",
         help: `the user that carp-console runs as (default ${defaultConsoleUser}); it must log in`,
     },
+    {
+        name: "hold",
+        argument: "REASON",
+        help: "keep every vhid in INIT and send nothing; the control socket and the console say why",
+    },
+    {
+        name: "panel-user",
+        argument: "NAME",
+        help: `the user that carp-panel runs as (default ${defaultPanelUser})`,
+    },
+    {
+        name: "system-socket",
+        argument: "PATH",
+        help: `carp-system's socket, on an appliance (default ${defaultSystemSocket})`,
+    },
+    {name: "board-dir", argument: "DIR", help: "the manifests of boards (default: its own)"},
     {name: "version", help: "print the version and exit"},
     {name: "help", help: "print this and exit"},
 ];
@@ -163,7 +189,8 @@ export function carpdUsage(): string {
     });
     return [
         "usage: carpd [--config FILE] [--run-dir DIR] [--state-dir DIR] [--check] [--log-format text|json]",
-        "             [--console-user NAME]",
+        "             [--console-user NAME] [--panel-user NAME] [--board-dir DIR]",
+        "             [--hold REASON] [--system-socket PATH]",
         "",
         ...rows,
     ].join("\n");
@@ -198,6 +225,10 @@ export function parseCarpdArguments(
             check: switches.has("check"),
             logFormat: values.get("log-format") === "json" ? "json" : "text",
             consoleUser: values.get("console-user") ?? defaultConsoleUser,
+            hold: (values.get("hold") ?? "").replaceAll(/\s+/gu, " ").trim(),
+            panelUser: values.get("panel-user") ?? defaultPanelUser,
+            boardDir: values.get("board-dir") ?? "",
+            systemSocket: values.get("system-socket") ?? defaultSystemSocket,
         },
     });
 }

@@ -154,12 +154,22 @@ function sayTokens(nodes: readonly CliNode[]): string {
 }
 
 /** The keywords that may be written as options. */
-function optionTokens(nodes: readonly CliNode[]): string[] {
-    const found = nodes.flatMap((node) => [
-        ...(!isArgument(node) && !isRest(node) && node.option === true ? [node.token] : []),
-        ...optionTokens(node.children ?? []),
+function optionsOf(nodes: readonly CliNode[]): CliKeyword[] {
+    return nodes.flatMap((node) => [
+        ...(!isArgument(node) && !isRest(node) && node.option === true ? [node] : []),
+        ...optionsOf(node.children ?? []),
     ]);
-    return [...new Set(found)];
+}
+
+function optionTokens(nodes: readonly CliNode[]): string[] {
+    return [...new Set(optionsOf(nodes).map(({token}) => token))];
+}
+
+/** Those that stand alone: a line may end behind them, and nothing follows. */
+function switchTokens(nodes: readonly CliNode[]): string[] {
+    return optionsOf(nodes)
+        .filter(({children = []}) => children.length === 0)
+        .map(({token}) => token);
 }
 
 export interface HelpLine {
@@ -199,7 +209,7 @@ export function helpText(whole: readonly CliNode[]): string {
         `usage: ${carpctlSynopsis}`,
         "",
         "Asks or tells the carpd on this host. Words may be shortened while they stay unique;",
-        `${options.join(" and ")} may stand for the words of the same name.`,
+        `${options.join(", ")} may stand for the words of the same name.`,
         "",
         ...lines.map((line) => `  ${line.words.padEnd(width)}  ${line.help}`),
         "",
@@ -232,6 +242,7 @@ export function parseCarpctlArguments(
     table: readonly CliNode[],
 ): CarpctlArguments | string {
     const wordOptions = optionTokens(table).map((token) => `--${token}`);
+    const switches = switchTokens(table).map((token) => `--${token}`);
     let runDir: string | null = null;
     let [json, help, version] = [false, false, false];
     const words: string[] = [];
@@ -262,7 +273,8 @@ export function parseCarpctlArguments(
         else if (option === "--run-dir") {
             runDir = value ?? argv[++i] ?? "";
             if (runDir === "") return "--run-dir needs a directory";
-        } else if (wordOptions.includes(option)) {
+        } else if (switches.includes(item)) options.push(item);
+        else if (wordOptions.includes(option)) {
             const given = value ?? argv[++i] ?? "";
             if (given === "" || given.startsWith("--")) return `${option} needs a value`;
             options.push(option, given);

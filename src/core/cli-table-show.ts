@@ -1,5 +1,7 @@
 /** The words behind `show`. Pure. */
 import type {ActionKind, CliArgument, CliKeyword} from "./cli-node.ts";
+import {showImages} from "./cli-table-appliance.ts";
+import {panelShowWords} from "./cli-table-panel.ts";
 import {numberLike, parseCount, parseName, parseSeconds, peerSystems} from "./cli-values.ts";
 
 /** A carp interface, by name. */
@@ -113,7 +115,9 @@ export const showWords: CliKeyword = {
         },
         {token: "peers", help: "the hosts that were heard", action: "show-peers"},
         {token: "system", help: "board, uptime, temperature, memory", action: "show-system"},
+        ...panelShowWords,
         {token: "version", help: "the version of the running carpd", action: "show-version"},
+        showImages,
         showConfiguration,
         {token: "history", help: "the commits, newest first", action: "show-history"},
         {token: "users", help: "who may log in, for an admin", action: "show-users"},

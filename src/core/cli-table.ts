@@ -11,6 +11,8 @@ import {
     type CliNodeBase,
     verbatim,
 } from "./cli-node.ts";
+import {applianceWords} from "./cli-table-appliance.ts";
+import {identifyWords} from "./cli-table-panel.ts";
 import {showWords} from "./cli-table-show.ts";
 import {
     completionShells,
@@ -324,6 +326,7 @@ export const cliTable: readonly CliNode[] = [
             },
         ],
     },
+    identifyWords,
     {token: "doctor", help: "listen for 5 s and name what is wrong", action: "doctor"},
     verbatim(
         "sysctl",
@@ -357,10 +360,21 @@ export const cliTable: readonly CliNode[] = [
         example: "carp0 vhid 1 advskew 100",
         action: "bsd",
     }),
+    verbatim("route", "the BSDs' command", {
+        token: "add default GATEWAY",
+        help: "set the default route of an appliance, as on a BSD",
+        example: "add default 192.168.1.254",
+        action: "bsd",
+    }),
+    verbatim("hostname", "the BSDs' command", {
+        token: "[NAME]",
+        help: "name an appliance, as on a BSD",
+        example: "r1",
+        action: "bsd",
+    }),
     {token: "reload", help: "read the configuration again", action: "reload"},
     {token: "watch", help: "print changes as they happen", action: "watch"},
-    {token: "reboot", help: "hand over and start again", action: "reboot", whole: true},
-    {token: "power-off", help: "hand over and switch off", action: "power-off", whole: true},
+    ...applianceWords,
     {token: "configure", help: "change the configuration", action: "configure"},
     ...shellWords,
     ...programWords,

@@ -57,6 +57,9 @@ export interface CliValues {
     readonly merge: boolean;
     readonly path: readonly string[];
     readonly role: Role;
+    /** Of a bundle, as parseInstallSource() reads it. */
+    readonly source: string;
+    readonly handOver: boolean;
 }
 
 /** The error is a whole sentence. */
@@ -205,6 +208,10 @@ export const parseKind = oneOf("kind of file", importKinds, (kind) => ({kind}));
 /** Longer needs are for `carpctl import`, which reads files. */
 export const parseLine: CliParse = (line) => ok({line});
 export const parseRemark: CliParse = (remark) => ok({remark});
+
+/** carpctl makes a whole path of it; carpd says what is wrong with it. */
+export const parseSource: CliParse = (source) =>
+    source === "" ? err("a bundle is a path, usb, usb:FILE or a URL") : ok({source});
 
 /** A parser for all words that are left. */
 export type CliRestParse = (words: readonly string[]) => Result<Partial<CliValues>, string>;

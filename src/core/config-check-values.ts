@@ -45,7 +45,7 @@ export function plainNameProblem(name: string, longest: number): string | undefi
 }
 
 /** The message about an interface name that Linux would refuse (dev_valid_name), or undefined. */
-function interfaceNameProblem(name: string): string | undefined {
+export function interfaceNameProblem(name: string): string | undefined {
     const octets = octetsOf(name);
     if (octets === 0) {
         return "is empty";

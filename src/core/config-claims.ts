@@ -9,10 +9,10 @@ import type {Diagnostic, SourceText} from "./diagnostic.ts";
 
 export interface Claim {
     /**
-     * "carpdev" must exist; "interface" is tracked and may come later; "program" is the absolute
-     * path of an executable file; "unit" is known to systemd.
+     * "carpdev" must exist; "interface" is tracked and "own" gets addresses: both may come later;
+     * "program" is the absolute path of an executable file; "unit" is known to systemd.
      */
-    readonly kind: "carpdev" | "interface" | "program" | "unit";
+    readonly kind: "carpdev" | "interface" | "own" | "program" | "unit";
     readonly value: string;
     readonly place: Place;
 }
@@ -44,6 +44,9 @@ export function systemClaims(draft: Draft, tracks: readonly CheckedTrack[]): Cla
         add("program", source, values.command && programOf(values.command));
         add("unit", source, values.unit);
     }
+    for (const {source, values} of draft.interfaces) {
+        add("own", source, values.name);
+    }
     return claims;
 }
 
@@ -52,6 +55,13 @@ function programOf({value, node, keySpan}: Located<readonly string[]>): Located<
     const element = node.kind === "array" ? node.elements[0] : undefined;
     return {value: value[0] ?? "", node: element ?? node, keySpan};
 }
+
+/** What to know of an interface that is not there, by the kind of its claim. */
+const absent: ReadonlyMap<Claim["kind"], string> = new Map([
+    ["carpdev", ""],
+    ["interface", "its track fails, and demotes, until it is there"],
+    ["own", "it gets its addresses when it is there"],
+]);
 
 /**
  * Carpdevs that are not there are errors. A tracked interface may be made later (PPP, a tunnel), so
@@ -66,14 +76,15 @@ export function checkInterfaces(
     const known = [...existing].sort();
     const list = `${known.slice(0, 10).join(", ")}${known.length > 10 ? ", ..." : ""}`;
     return claims.flatMap(({kind, value, place}) => {
-        if ((kind !== "carpdev" && kind !== "interface") || existing.has(value)) {
+        const hint = absent.get(kind);
+        if (hint === undefined || existing.has(value)) {
             return [];
         }
         return place.source.diagnostic(place.span, {
             severity: kind === "carpdev" ? "error" : "warning",
             message: `no interface ${value} on this host`,
             expected: known.length === 0 ? "an existing interface" : `one of ${list}`,
-            hint: kind === "carpdev" ? "" : "its track fails, and demotes, until it is there",
+            hint,
         });
     });
 }

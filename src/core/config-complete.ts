@@ -9,7 +9,7 @@ import {
     sectionHelp,
     sectionKinds,
 } from "./config-keys.ts";
-import type {BlockKind, SectionKind} from "./config-layout.ts";
+import {type BlockKind, isTableKind, type SectionKind} from "./config-layout.ts";
 import {type Meaning, namesOf, readMeaning} from "./config-meaning.ts";
 import {type PlainValue, tomlText} from "./config-splice.ts";
 
@@ -28,7 +28,14 @@ const verbHelp: readonly Completion[] = [
     {token: "comment", help: "write a comment above a block or a key"},
 ];
 
-const nothing: Meaning = {options: new Map(), carp: [], track: [], rest: new Map()};
+const nothing: Meaning = {
+    options: new Map(),
+    system: new Map(),
+    carp: [],
+    track: [],
+    interface: [],
+    rest: new Map(),
+};
 
 function blocks(meaning: Meaning, kind: BlockKind): Completion[] {
     return namesOf(meaning, kind).flatMap((name, index) => {
@@ -45,8 +52,8 @@ function tableOf(
     section: SectionKind,
     name: string,
 ): ReadonlyMap<string, unknown> | undefined {
-    return section === "options"
-        ? meaning.options
+    return isTableKind(section)
+        ? meaning[section]
         : meaning[section][namesOf(meaning, section).indexOf(name)];
 }
 
@@ -77,19 +84,19 @@ function next(verb: string, path: readonly string[], meaning: Meaning): Completi
     if (first === undefined) {
         const named = verb === "rename" || verb === "copy";
         return sectionKinds
-            .filter((kind) => !named || kind !== "options")
+            .filter((kind) => !named || !isTableKind(kind))
             .map((kind) => ({token: kind, help: sectionHelp[kind]}));
     }
     const section = asSection(first);
     if (section === undefined) {
         return [];
     }
-    if (section !== "options" && more.length === 0) {
+    if (!isTableKind(section) && more.length === 0) {
         const makes = verb === "set" || verb === "edit";
         const fresh = {token: "<name>", help: `a new ${section}`};
         return [...blocks(meaning, section), ...(makes ? [fresh] : [])];
     }
-    const [name = "", ...rest] = section === "options" ? ["", ...more] : more;
+    const [name = "", ...rest] = isTableKind(section) ? ["", ...more] : more;
     const table = tableOf(meaning, section, name);
     const [key, ...typed] = rest;
     const info = key === undefined ? undefined : keysOf(section).get(key);
@@ -118,7 +125,7 @@ function next(verb: string, path: readonly string[], meaning: Meaning): Completi
         case "comment": {
             const text = {token: "<text>", help: 'the comment; "" removes it'};
             if (key === undefined) {
-                return [...keys(present), ...(section === "options" ? [] : [text])];
+                return [...keys(present), ...(isTableKind(section) ? [] : [text])];
             }
             return info !== undefined && typed.length === 0 ? [text] : [];
         }
@@ -155,7 +162,7 @@ export function currentValue(path: readonly string[], text: string): string {
     if (section === undefined || !meaning.ok) {
         return "";
     }
-    const [name = "", key = ""] = section === "options" ? ["", ...rest] : rest;
+    const [name = "", key = ""] = isTableKind(section) ? ["", ...rest] : rest;
     const value = tableOf(meaning.value, section, name)?.get(key);
     if (key === "pass") {
         return value === undefined ? "" : "****";

@@ -3,7 +3,15 @@
  * name. A password is never printed, only that it changed.
  */
 import {formatVip} from "./address.ts";
-import type {CarpConfig, Config, Options, TrackCheck, TrackConfig} from "./config.ts";
+import type {
+    CarpConfig,
+    Config,
+    InterfaceConfig,
+    Options,
+    SystemConfig,
+    TrackCheck,
+    TrackConfig,
+} from "./config.ts";
 import {durationText, octetsText} from "./config-units.ts";
 
 /** Every option in words; a new one cannot be forgotten here. */
@@ -46,8 +54,8 @@ function change(word: string, before: string, after: string): string[] {
 }
 
 /**
- * Empty: both mean the same. The order of addresses, peers and tracks has no meaning; that of the
- * vhids has one where it decides who answers for a shared VIP.
+ * Empty: both mean the same. The order of addresses, peers, tracks and interfaces has no meaning;
+ * that of the vhids has one where it decides who answers for a shared VIP.
  */
 export function diffConfig(running: Config, next: Config): string[] {
     const changes = diffOptions(running.options, next.options);
@@ -75,6 +83,8 @@ export function diffConfig(running: Config, next: Config): string[] {
         }
     }
     changes.push(...diffTracks(running.tracks, next.tracks));
+    changes.push(...diffSystem(running.system, next.system));
+    changes.push(...diffInterfaces(running.interfaces, next.interfaces));
     return changes;
 }
 
@@ -160,5 +170,56 @@ function diffTrack(before: TrackConfig, after: TrackConfig): string[] {
         ...change("fall", String(before.fall), String(after.fall)),
         ...change("demotion", String(before.demotion), String(after.demotion)),
         ...change("group", before.group || "all", after.group || "all"),
+    ];
+}
+
+function diffSystem(before: SystemConfig, after: SystemConfig): string[] {
+    return [
+        ...change("hostname", before.hostname || "none", after.hostname || "none"),
+        ...change("ssh", String(before.ssh), String(after.ssh)),
+        ...diffSet("ssh key", before.sshKeys.map(keyName), after.sshKeys.map(keyName)),
+        ...diffSet("allow", before.allow, after.allow),
+        ...change("nameservers", listText(before.nameservers), listText(after.nameservers)),
+        ...change("forwarding", String(before.forwarding), String(after.forwarding)),
+    ];
+}
+
+/** Their order is the order in which they are asked. */
+function listText(texts: readonly string[]): string {
+    return texts.length === 0 ? "none" : texts.join(" ");
+}
+
+/** A key is too long for a sentence: its type, its last octets and its comment. */
+function keyName(line: string): string {
+    const [type = "", base64 = "", ...comment] = line.split(" ");
+    return [type, `...${base64.slice(-12)}`, ...comment].join(" ");
+}
+
+function diffInterfaces(
+    running: readonly InterfaceConfig[],
+    next: readonly InterfaceConfig[],
+): string[] {
+    const before = new Map(running.map((own) => [own.name, own]));
+    const after = new Map(next.map((own) => [own.name, own]));
+    const removed = [...before.keys()].filter((name) => !after.has(name));
+    return [
+        ...removed.map((name) => `interface ${name} removed`),
+        ...[...after].flatMap(([name, own]) => {
+            const old = before.get(name);
+            return old === undefined
+                ? [`interface ${name} added`]
+                : diffInterface(old, own).map((text) => `interface ${name}: ${text}`);
+        }),
+    ];
+}
+
+function diffInterface(before: InterfaceConfig, after: InterfaceConfig): string[] {
+    const mtuText = (mtu: number): string => (mtu === 0 ? "default" : String(mtu));
+    return [
+        ...diffSet("address", before.addresses.map(formatVip), after.addresses.map(formatVip)),
+        ...change("dhcp", String(before.dhcp), String(after.dhcp)),
+        ...change("gateway", before.gateway || "none", after.gateway || "none"),
+        ...change("gateway6", before.gateway6 || "none", after.gateway6 || "none"),
+        ...change("mtu", mtuText(before.mtu), mtuText(after.mtu)),
     ];
 }

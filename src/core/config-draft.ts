@@ -7,11 +7,15 @@
 import {
     type CarpValues,
     carpFields,
+    type InterfaceValues,
+    interfaceFields,
     type Located,
     type OptionValues,
     optionFields,
     readTable,
     reportUnknownKey,
+    type SystemValues,
+    systemFields,
     type TrackValues,
     topKeys,
     trackFields,
@@ -31,12 +35,12 @@ export interface Place {
     readonly span: Span;
 }
 
-/** A block of either kind. */
+/** A block of any kind. */
 export interface DraftTable<Values> {
     readonly source: SourceText;
     /** From 0 over all files. */
     readonly index: number;
-    /** The `[[carp]]` or `[[track]]` header. */
+    /** Its header, such as `[[carp]]`. */
     readonly span: Span;
     /** All keys that are written there, those with a refused value too. */
     readonly present: ReadonlySet<string>;
@@ -45,19 +49,26 @@ export interface DraftTable<Values> {
 
 export type DraftBlock = DraftTable<CarpValues>;
 export type DraftTrack = DraftTable<TrackValues>;
+export type DraftInterface = DraftTable<InterfaceValues>;
 
-export type DraftOptions = {
-    [K in keyof OptionValues]: {
+/** A table that is there once, its keys from whichever file has them. */
+export type DraftKeys<Values> = {
+    [K in keyof Values]: {
         readonly source: SourceText;
-        readonly located: NonNullable<OptionValues[K]>;
+        readonly located: NonNullable<Values[K]>;
     };
 };
+
+export type DraftOptions = DraftKeys<OptionValues>;
+export type DraftSystem = DraftKeys<SystemValues>;
 
 export interface Draft {
     readonly sources: readonly SourceText[];
     readonly options: DraftOptions;
     readonly blocks: readonly DraftBlock[];
     readonly tracks: readonly DraftTrack[];
+    readonly system: DraftSystem;
+    readonly interfaces: readonly DraftInterface[];
     readonly diagnostics: readonly Diagnostic[];
     /** Paths of all pass-files, relative ones already joined to the folder of their file. */
     readonly passFiles: readonly string[];
@@ -78,6 +89,8 @@ export function draftConfig(texts: readonly ConfigText[]): Draft {
     const options: DraftOptions = {};
     const blocks: DraftBlock[] = [];
     const tracks: DraftTrack[] = [];
+    const system: DraftSystem = {};
+    const interfaces: DraftInterface[] = [];
     let broken = false;
     for (const source of sources) {
         const tree = readToml(source);
@@ -90,6 +103,12 @@ export function draftConfig(texts: readonly ConfigText[]): Draft {
         for (const entry of tree.value.entries.values()) {
             if (entry.key === "options") {
                 readOptions(source, entry.node, options, report);
+            } else if (entry.key === "system") {
+                readSystem(source, entry.node, system, report);
+            } else if (entry.key === "interface") {
+                const read = (table: TreeTable): InterfaceValues =>
+                    readTable(source, table, interfaceFields, "[[interface]]", report);
+                readBlocks(source, "interface", entry.node, interfaces, read, report);
             } else if (entry.key === "carp") {
                 const read = (table: TreeTable): CarpValues =>
                     readTable(source, table, carpFields, "[[carp]]", report);
@@ -121,7 +140,16 @@ export function draftConfig(texts: readonly ConfigText[]): Draft {
         const passFile = block.values["pass-file"];
         return passFile === undefined ? [] : [passFilePath(block.source.file, passFile.value)];
     });
-    return {sources, options, blocks, tracks, diagnostics, passFiles: [...new Set(passFiles)]};
+    return {
+        sources,
+        options,
+        blocks,
+        tracks,
+        system,
+        interfaces,
+        diagnostics,
+        passFiles: [...new Set(passFiles)],
+    };
 }
 
 /** No printed line shows the value of a key that starts like a password, misspelt ones included. */
@@ -148,30 +176,53 @@ function hideSecrets(source: SourceText, table: TreeTable): void {
 type Report = (diagnostic: Diagnostic) => void;
 type Node = Parameters<typeof describeNode>[0];
 
-const optionKeys = Object.keys(optionFields).filter((key): key is keyof OptionValues =>
-    Object.hasOwn(optionFields, key),
-);
+function keysIn<F extends object>(fields: F): (keyof F & string)[] {
+    return Object.keys(fields).filter((key): key is keyof F & string => Object.hasOwn(fields, key));
+}
+
+const optionKeys = keysIn(optionFields);
+const systemKeys = keysIn(systemFields);
 
 function readOptions(source: SourceText, node: Node, options: DraftOptions, report: Report): void {
-    if (node.kind !== "table") {
-        report(
-            source.diagnostic(node.span, {
-                message: `options must be a table, not ${describeNode(node)}`,
-                expected: "[options]",
-            }),
-        );
-        return;
-    }
-    const read = readTable(source, node, optionFields, "[options]", report);
-    for (const key of optionKeys) {
-        addOption(source, key, read, options, report);
+    if (isTable(source, "options", node, report)) {
+        const read = readTable(source, node, optionFields, "[options]", report);
+        for (const key of optionKeys) {
+            addKey(source, key, read, options, report);
+        }
     }
 }
 
-function addOption<K extends keyof OptionValues>(
+function readSystem(source: SourceText, node: Node, system: DraftSystem, report: Report): void {
+    if (isTable(source, "system", node, report)) {
+        const read = readTable(source, node, systemFields, "[system]", report);
+        for (const key of systemKeys) {
+            addKey(source, key, read, system, report);
+        }
+    }
+}
+
+function isTable(
+    source: SourceText,
+    key: "options" | "system",
+    node: Node,
+    report: Report,
+): node is TreeTable {
+    if (node.kind === "table") {
+        return true;
+    }
+    report(
+        source.diagnostic(node.span, {
+            message: `${key} must be a table, not ${describeNode(node)}`,
+            expected: `[${key}]`,
+        }),
+    );
+    return false;
+}
+
+function addKey<K extends string>(
     source: SourceText,
     key: K,
-    read: OptionValues,
+    read: {readonly [P in K]?: Located<unknown>},
     options: {[P in K]?: {readonly source: SourceText; readonly located: Located<unknown>}},
     report: Report,
 ): void {
@@ -199,10 +250,10 @@ export function whereIs(place: Place, from: SourceText): string {
     return place.source === from ? `on line ${line}` : `at ${place.source.file}:${line}`;
 }
 
-/** Adds what a key holds that must be an array of tables: `[[carp]]`, `[[track]]`. */
+/** Adds what a key holds that must be an array of tables, such as `[[carp]]`. */
 function readBlocks<Values>(
     source: SourceText,
-    key: "carp" | "track",
+    key: "carp" | "track" | "interface",
     node: Node,
     blocks: DraftTable<Values>[],
     read: (table: TreeTable) => Values,

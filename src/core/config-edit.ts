@@ -25,7 +25,7 @@ import {
     unknownKey,
     unknownSection,
 } from "./config-keys.ts";
-import type {BlockKind, SectionKind} from "./config-layout.ts";
+import {type BlockKind, isTableKind, type SectionKind} from "./config-layout.ts";
 import {
     type Answer,
     applyToMeaning,
@@ -127,7 +127,7 @@ function isMeant(info: KeyInfo, element: string, written: string): boolean {
 
 interface Place {
     readonly section: SectionKind;
-    /** undefined for options. */
+    /** undefined for options and system. */
     readonly name: string | undefined;
     /** undefined: the block itself. */
     readonly info: KeyInfo | undefined;
@@ -139,11 +139,11 @@ function readPath(path: readonly string[]): Answer<Place> {
     if (section === undefined) {
         return err(unknownSection(first));
     }
-    const [name, key, ...more] = section === "options" ? [undefined, ...rest] : rest;
+    const [name, key, ...more] = isTableKind(section) ? [undefined, ...rest] : rest;
     if (more.length > 0) {
         return refuse(`${path.join(" ")} goes deeper than a key`, "a path that ends with a key");
     }
-    if (section !== "options" && name === undefined) {
+    if (!isTableKind(section) && name === undefined) {
         return refuse(`which ${section} is missing`, `the name of a ${section}`);
     }
     const info = key === undefined ? undefined : keysOf(section).get(key);
@@ -203,8 +203,8 @@ function writeSteps(
         return refuse("a key is missing", `one of ${[...keysOf(section).keys()].join(", ")}`);
     }
     const {key} = info;
-    let at: Target = {kind: "options", index: 0};
-    if (section !== "options") {
+    let at: Target = {kind: section, index: 0};
+    if (!isTableKind(section)) {
         const block = name ?? "";
         const found = findBlock(meaning, section, block);
         if (!found.ok) {
@@ -246,7 +246,7 @@ function dropSteps(
     value: string,
 ): Answer<Step[]> {
     const {section, name, info} = place;
-    if (section !== "options") {
+    if (!isTableKind(section)) {
         const found = requireBlock(meaning, section, name ?? "");
         if (!found.ok) {
             return found;
@@ -284,8 +284,8 @@ function removeSteps(meaning: Meaning, {kind, index}: {kind: BlockKind; index: n
 }
 
 function deleteSteps(meaning: Meaning, {section, name, info}: Place): Answer<Step[]> {
-    let at: Target = {kind: "options", index: 0};
-    if (section !== "options") {
+    let at: Target = {kind: section, index: 0};
+    if (!isTableKind(section)) {
         const found = requireBlock(meaning, section, name ?? "");
         if (!found.ok) {
             return found;
@@ -295,7 +295,7 @@ function deleteSteps(meaning: Meaning, {section, name, info}: Place): Answer<Ste
             return ok(removeSteps(meaning, {kind: section, index: at.index}));
         }
     }
-    const place = name === undefined ? "options" : `${section} ${name}`;
+    const place = name === undefined ? section : `${section} ${name}`;
     const table = tableAt(meaning, at);
     if (info === undefined || table === undefined) {
         return refuse("a key is missing", `one of ${[...(table?.keys() ?? [])].join(", ")}`);
@@ -340,8 +340,8 @@ function commentSteps(
     if (/[\p{Cc}\p{Cs}]/u.test(text.replaceAll("\t", " "))) {
         return refuse("a comment holds a control character", "text on one line");
     }
-    let at: Target = {kind: "options", index: 0};
-    if (section !== "options") {
+    let at: Target = {kind: section, index: 0};
+    if (!isTableKind(section)) {
         const found = requireBlock(meaning, section, name ?? "");
         if (!found.ok) {
             return found;
@@ -390,8 +390,11 @@ function stepsOf(meaning: Meaning, edit: Edit): Answer<Step[]> {
             return commentSteps(meaning, place, edit.text);
         case "rename":
         case "copy": {
-            if (section === "options" || name === undefined || info !== undefined) {
-                return refuse(`${edit.path.join(" ")} has no name`, "a carp or a track");
+            if (isTableKind(section) || name === undefined || info !== undefined) {
+                return refuse(
+                    `${edit.path.join(" ")} has no name`,
+                    "a block: a carp, a track or an interface",
+                );
             }
             const found = requireBlock(meaning, section, name);
             if (!found.ok) {

@@ -3,16 +3,24 @@
  * and what it means in one line. Pure.
  */
 
-import type {SectionKind} from "./config-layout.ts";
-import {carpFields, optionFields, topKeys, trackFields} from "./config-schema.ts";
+import {isTableKind, type SectionKind} from "./config-layout.ts";
+import {
+    carpFields,
+    interfaceFields,
+    optionFields,
+    systemFields,
+    topKeys,
+    trackFields,
+} from "./config-schema.ts";
 import {didYouMean} from "./diagnostic.ts";
 import type {EditRefusal} from "./edit.ts";
 
 export const sectionKinds: readonly SectionKind[] = topKeys;
 
 /**
- * What a key takes. A set is an array whose order carries no meaning, its elements are added and
- * removed one by one; a program is an array of a path and its arguments, set as a whole.
+ * What a key takes. Addresses, peers (addresses without a prefix), words and lines are arrays whose
+ * order carries no meaning, their elements are added and removed one by one; a line is an element
+ * with blanks. A program is an array of a path and its arguments, set as a whole.
  */
 export type ValueKind =
     | "integer"
@@ -22,6 +30,8 @@ export type ValueKind =
     | "quantity"
     | "addresses"
     | "peers"
+    | "words"
+    | "lines"
     | "program";
 
 export interface KeyInfo {
@@ -35,7 +45,13 @@ export interface KeyInfo {
     readonly help: string;
 }
 
-const tables = {options: optionFields, carp: carpFields, track: trackFields} as const;
+const tables = {
+    options: optionFields,
+    carp: carpFields,
+    track: trackFields,
+    system: systemFields,
+    interface: interfaceFields,
+} as const;
 
 type KeysOf<K extends SectionKind> = keyof (typeof tables)[K];
 
@@ -91,12 +107,30 @@ const help: {readonly [K in SectionKind]: Readonly<Record<KeysOf<K>, string>>} =
         demotion: "added to advskew while it fails, default 240",
         group: "only this group is demoted",
     },
+    system: {
+        hostname: "the name of this host",
+        ssh: "whether sshd runs, for the keys below; default false",
+        "ssh-keys": "who may log in, a line of a .pub file each",
+        allow: "what the firewall lets in: ssh, dns, ntp, dhcp, tcp/N, udp/N; lan0:ssh on lan0",
+        nameservers: "asked by this host itself, at most 3",
+        forwarding: "whether this host routes, default true",
+    },
+    interface: {
+        name: "an interface of this host",
+        addresses: "its own addresses, each with its prefix length",
+        dhcp: "whether it asks for an address, default false",
+        gateway: "the default router, IPv4",
+        gateway6: "the default router, IPv6",
+        mtu: "octets of a frame's payload, default as the driver has it",
+    },
 };
 
 export const sectionHelp: Readonly<Record<SectionKind, string>> = {
     options: "what holds for the whole host",
     carp: "a vhid on a carpdev",
     track: "a condition that demotes this host while it fails",
+    system: "name, ssh and firewall of an appliance",
+    interface: "own addresses of an appliance on an interface",
 };
 
 interface Field {
@@ -105,6 +139,15 @@ interface Field {
     readonly expected: string;
     readonly words?: readonly string[];
 }
+
+/** Arrays by key; any other one is a program. */
+const arrayKinds: ReadonlyMap<string, ValueKind> = new Map([
+    ["addresses", "addresses"],
+    ["peers", "peers"],
+    ["nameservers", "peers"],
+    ["allow", "words"],
+    ["ssh-keys", "lines"],
+]);
 
 function kindOf(key: string, field: Field): ValueKind {
     switch (field.schema.type) {
@@ -117,7 +160,7 @@ function kindOf(key: string, field: Field): ValueKind {
         case "union":
             return "quantity";
         case "array":
-            return key === "addresses" || key === "peers" ? key : "program";
+            return arrayKinds.get(key) ?? "program";
         default:
             return "string";
     }
@@ -145,6 +188,8 @@ const keys: Readonly<Record<SectionKind, ReadonlyMap<string, KeyInfo>>> = {
     options: readKeys("options"),
     carp: readKeys("carp"),
     track: readKeys("track"),
+    system: readKeys("system"),
+    interface: readKeys("interface"),
 };
 
 /** All keys of a section, in the schema's order. */
@@ -153,7 +198,7 @@ export function keysOf(section: SectionKind): ReadonlyMap<string, KeyInfo> {
 }
 
 export function isArray(info: KeyInfo): boolean {
-    return info.kind === "addresses" || info.kind === "peers" || info.kind === "program";
+    return ["addresses", "peers", "words", "lines", "program"].includes(info.kind);
 }
 
 export function asSection(word: string): SectionKind | undefined {
@@ -175,7 +220,7 @@ export function unknownSection(word: string): EditRefusal {
 }
 
 export function unknownKey(section: SectionKind, word: string): EditRefusal {
-    const place = section === "options" ? "[options]" : `[[${section}]]`;
+    const place = isTableKind(section) ? `[${section}]` : `[[${section}]]`;
     return unknown(`unknown key ${shown(word)} in ${place}`, word, [...keys[section].keys()]);
 }
 

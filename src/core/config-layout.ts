@@ -7,8 +7,22 @@
 import {type AST, parseTOML} from "toml-eslint-parser";
 import type {Span} from "./diagnostic.ts";
 
-export type BlockKind = "carp" | "track";
-export type SectionKind = "options" | BlockKind;
+/** Tables that come as often as one likes, each with a name. */
+export type BlockKind = "carp" | "track" | "interface";
+/** Tables that are there once. */
+export type TableKind = "options" | "system";
+export type SectionKind = TableKind | BlockKind;
+
+export const blockKinds: readonly BlockKind[] = ["carp", "track", "interface"];
+export const tableKinds: readonly TableKind[] = ["options", "system"];
+
+export function isTableKind(kind: string): kind is TableKind {
+    return kind === "options" || kind === "system";
+}
+
+export function isBlockKind(kind: string | undefined): kind is BlockKind {
+    return kind === "carp" || kind === "track" || kind === "interface";
+}
 
 /** One `key = value`. */
 export interface EntryPlace {
@@ -21,7 +35,7 @@ export interface EntryPlace {
     readonly elements: readonly Span[];
 }
 
-/** The places of one table: `[options]` or one block. */
+/** The places of one table: `[options]`, `[system]` or one block. */
 export interface SectionPlace {
     /**
      * header: `[options]`, `[[carp]]` and lines below it. dotted: `options.preempt = true`.
@@ -38,10 +52,12 @@ export interface Layout {
     /** As the first line of the file ends; "\n" for a text without line ends. */
     readonly newline: string;
     readonly options: SectionPlace | undefined;
+    readonly system: SectionPlace | undefined;
     readonly carp: readonly SectionPlace[];
     readonly track: readonly SectionPlace[];
+    readonly interface: readonly SectionPlace[];
     /** The array, where blocks are written as `carp = [{...}]`. */
-    readonly arrays: {readonly carp: Span | undefined; readonly track: Span | undefined};
+    readonly arrays: Readonly<Record<BlockKind, Span | undefined>>;
     /** The starts of the lines that hold a table header, in order. */
     readonly headerLines: readonly number[];
     /** Comments that have a line of their own, by the start of that line. */
@@ -114,15 +130,19 @@ function inlineBlocks(value: AST.TOMLContentNode): SectionPlace[] {
 /** For a text that `readToml` has accepted; throws as its parser does for any other. */
 export function readLayout(text: string): Layout {
     const program = parseTOML(text, {tomlVersion: "1.0.0"});
-    let options: SectionPlace | undefined;
-    const blocks = {carp: [] as SectionPlace[], track: [] as SectionPlace[]};
-    const arrays: {carp: Span | undefined; track: Span | undefined} = {
+    const tables: Record<TableKind, SectionPlace | undefined> = {
+        options: undefined,
+        system: undefined,
+    };
+    const blocks: Record<BlockKind, SectionPlace[]> = {carp: [], track: [], interface: []};
+    const arrays: Record<BlockKind, Span | undefined> = {
         carp: undefined,
         track: undefined,
+        interface: undefined,
     };
     const headerLines: number[] = [];
     for (const item of program.body[0].body) {
-        const [top, ...rest] = names(item.key);
+        const [top = "", ...rest] = names(item.key);
         if (item.type === "TOMLTable") {
             headerLines.push(lineStart(text, item.range[0]));
             const brackets = item.kind === "array" ? 2 : 1;
@@ -130,19 +150,20 @@ export function readLayout(text: string): Layout {
             if (rest.length > 0) {
                 continue;
             }
-            if (top === "options" && item.kind === "standard") {
-                options = section("header", span, item.body);
-            } else if ((top === "carp" || top === "track") && item.kind === "array") {
+            if (isTableKind(top) && item.kind === "standard") {
+                tables[top] = section("header", span, item.body);
+            } else if (isBlockKind(top) && item.kind === "array") {
                 blocks[top].push(section("header", span, item.body));
             }
-        } else if (top === "options") {
+        } else if (isTableKind(top)) {
             if (rest.length > 0) {
-                options ??= section("dotted", spanOf(item), []);
-                addEntry(options, item, 1);
+                const table = tables[top] ?? section("dotted", spanOf(item), []);
+                tables[top] = table;
+                addEntry(table, item, 1);
             } else if (item.value.type === "TOMLInlineTable") {
-                options = section("inline", spanOf(item.value), item.value.body);
+                tables[top] = section("inline", spanOf(item.value), item.value.body);
             }
-        } else if ((top === "carp" || top === "track") && rest.length === 0) {
+        } else if (isBlockKind(top) && rest.length === 0) {
             arrays[top] = spanOf(item.value);
             blocks[top].push(...inlineBlocks(item.value));
         }
@@ -154,7 +175,7 @@ export function readLayout(text: string): Layout {
     return {
         text,
         newline: /\r?\n/u.exec(text)?.[0] ?? "\n",
-        options,
+        ...tables,
         ...blocks,
         arrays,
         headerLines,

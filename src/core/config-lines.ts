@@ -8,8 +8,7 @@
  *     set track gateway command /usr/local/sbin/check -4 "two words"
  *     comment carp carp0 "LAN gateway"
  *
- * An element of addresses and peers has a line of its own; a program is one line with its
- * arguments. A line for a block alone makes it.
+ * An element of a list has a line of its own; a program is one line with its arguments. A line for a block alone makes it.
  */
 import {
     asSection,
@@ -22,11 +21,14 @@ import {
     unknownSection,
 } from "./config-keys.ts";
 import {
+    blockKinds,
+    isTableKind,
     type Layout,
     ownCommentText,
     readLayout,
     type SectionKind,
     type SectionPlace,
+    tableKinds,
 } from "./config-layout.ts";
 import {type Answer, nameOf, readMeaning, refuse} from "./config-meaning.ts";
 import type {Edit, EditRefusal, EditValue} from "./edit.ts";
@@ -127,7 +129,7 @@ function sectionLines(
         }
     }
     for (const [key, info] of keysOf(section)) {
-        if (!table.has(key) || (key === "name" && section !== "options")) {
+        if (!table.has(key) || (key === "name" && !isTableKind(section))) {
             continue;
         }
         const values = typedValues(info, table.get(key));
@@ -145,7 +147,7 @@ function sectionLines(
             }
         }
     }
-    if (section !== "options" && !lines.some((line) => line.startsWith("set"))) {
+    if (!isTableKind(section) && !lines.some((line) => line.startsWith("set"))) {
         say([]);
     }
     return ok(lines);
@@ -189,12 +191,15 @@ export function toLines(text: string, options: LineOptions = {secrets: false}): 
     if (unknownTop !== undefined) {
         return err(unknownSection(unknownTop));
     }
-    const own = sectionLines(["options"], "options", meaning.value.options, options);
-    if (!own.ok) {
-        return own;
+    const lines: string[] = [];
+    for (const kind of tableKinds) {
+        const own = sectionLines([kind], kind, meaning.value[kind], options);
+        if (!own.ok) {
+            return own;
+        }
+        lines.push(...own.value, ...commentLines([kind], layout, layout[kind]));
     }
-    const lines = [...own.value, ...commentLines(["options"], layout, layout.options)];
-    for (const kind of ["carp", "track"] as const) {
+    for (const kind of blockKinds) {
         for (const [index, table] of meaning.value[kind].entries()) {
             const name = nameOf(kind, table, index);
             if (name === undefined) {
@@ -268,7 +273,7 @@ function readLine(words: readonly string[], context: readonly string[]): Result<
     if (section === undefined) {
         return problem(unknownSection(first), place(0));
     }
-    if (section === "options") {
+    if (isTableKind(section)) {
         return ok({section, path: [section], rest: more, at: place(1)});
     }
     const [name, ...rest] = more;
@@ -280,13 +285,18 @@ function readLine(words: readonly string[], context: readonly string[]): Result<
         : ok({section, path: [section, name], rest, at: place(2)});
 }
 
+/** A key of ssh is pasted without quotes: its words are one element. */
+function elementsIn(info: KeyInfo, values: readonly string[]): readonly string[] {
+    return info.kind === "lines" ? [values.join(" ")] : values;
+}
+
 function setEdits({section, path, rest, at}: Line, end: number): Result<Edit[], LineProblem> {
     const [key, ...values] = rest;
     if (key === undefined) {
         const [, name] = path;
         // `set carp carp7` makes the block; what is there already stays.
         return name === undefined
-            ? problem({message: "a key is missing", expected: "a key of [options]"}, end)
+            ? problem({message: "a key is missing", expected: `a key of [${section}]`}, end)
             : ok([{op: "set", path: [section, name, "name"], value: name}]);
     }
     const info = keysOf(section).get(key);
@@ -301,7 +311,7 @@ function setEdits({section, path, rest, at}: Line, end: number): Result<Edit[], 
         return ok([{op: "set", path: full, value: values}]);
     }
     if (isArray(info)) {
-        return ok(values.map((value) => ({op: "add", path: full, value})));
+        return ok(elementsIn(info, values).map((value) => ({op: "add", path: full, value})));
     }
     if (values.length > 1) {
         return problem(
@@ -319,7 +329,7 @@ function deleteEdits({section, path, rest, at}: Line, end: number): Result<Edit[
     const [key, ...values] = rest;
     if (key === undefined) {
         return path.length === 1
-            ? problem({message: "a key is missing", expected: "a key of [options]"}, end)
+            ? problem({message: "a key is missing", expected: `a key of [${section}]`}, end)
             : ok([{op: "delete", path}]);
     }
     const info = keysOf(section).get(key);
@@ -331,17 +341,19 @@ function deleteEdits({section, path, rest, at}: Line, end: number): Result<Edit[
         return ok([{op: "delete", path: full}]);
     }
     return isArray(info)
-        ? ok(values.map((value) => ({op: "drop", path: full, value})))
+        ? ok(elementsIn(info, values).map((value) => ({op: "drop", path: full, value})))
         : problem({message: `${key} is one value`, expected: "no more words"}, at + 1);
 }
 
 function toEdits(
     op: "rename" | "copy",
-    {path, rest, at}: Line,
+    {section, path, rest, at}: Line,
     end: number,
 ): Result<Edit[], LineProblem> {
     if (path.length === 1) {
-        return problem({message: "options have no name", expected: "carp or track"}, at - 1);
+        const verb = section === "options" ? "have" : "has";
+        const message = `${section} ${verb} no name`;
+        return problem({message, expected: "carp, track or interface"}, at - 1);
     }
     // The word `to` may be left out.
     const skipped = rest[0] === "to" ? 1 : 0;

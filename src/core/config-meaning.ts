@@ -3,7 +3,7 @@
  *
  * Unlike config-parse.ts this takes any TOML, so that a file with a wrong value can be mended.
  */
-import type {BlockKind} from "./config-layout.ts";
+import {type BlockKind, blockKinds, isTableKind, tableKinds} from "./config-layout.ts";
 import type {Step, Target} from "./config-splice.ts";
 import {plainValue, readToml} from "./config-tree.ts";
 import {SourceText} from "./diagnostic.ts";
@@ -20,8 +20,10 @@ export function refuse(message: string, expected: string): Answer<never> {
 /** The meaning of a file: its tables by key, blocks in their order. */
 export interface Meaning {
     readonly options: Table;
+    readonly system: Table;
     readonly carp: Table[];
     readonly track: Table[];
+    readonly interface: Table[];
     /** Top-level keys that the schema does not know. */
     readonly rest: Table;
 }
@@ -56,12 +58,17 @@ function readTables(text: string): Answer<Meaning> {
     if (!isTable(rest)) {
         return refuse("the file is no table", "a TOML 1.0 file");
     }
-    const options = rest.get("options") ?? new Map<string, unknown>();
-    if (!isTable(options)) {
-        return refuse("options is not a table in this file", "[options]");
+    const tables = {options: new Map<string, unknown>(), system: new Map<string, unknown>()};
+    for (const kind of tableKinds) {
+        const table = rest.get(kind) ?? tables[kind];
+        if (!isTable(table)) {
+            return refuse(`${kind} is not a table in this file`, `[${kind}]`);
+        }
+        tables[kind] = table;
+        rest.delete(kind);
     }
-    const blocks: {carp: Table[]; track: Table[]} = {carp: [], track: []};
-    for (const kind of ["carp", "track"] as const) {
+    const blocks: Record<BlockKind, Table[]> = {carp: [], track: [], interface: []};
+    for (const kind of blockKinds) {
         const list = rest.get(kind) ?? [];
         if (!Array.isArray(list) || !list.every(isTable)) {
             return refuse(`${kind} is not an array of tables in this file`, `[[${kind}]]`);
@@ -69,8 +76,7 @@ function readTables(text: string): Answer<Meaning> {
         blocks[kind] = list;
         rest.delete(kind);
     }
-    rest.delete("options");
-    return ok({options, ...blocks, rest});
+    return ok({...tables, ...blocks, rest});
 }
 
 export function sameValue(a: unknown, b: unknown): boolean {
@@ -91,15 +97,13 @@ export function sameValue(a: unknown, b: unknown): boolean {
 
 export function sameMeaning(a: Meaning, b: Meaning): boolean {
     return (
-        sameValue(a.options, b.options) &&
-        sameValue(a.carp, b.carp) &&
-        sameValue(a.track, b.track) &&
+        [...tableKinds, ...blockKinds].every((kind) => sameValue(a[kind], b[kind])) &&
         sameValue(a.rest, b.rest)
     );
 }
 
 export function tableAt(meaning: Meaning, {kind, index}: Target): Table | undefined {
-    return kind === "options" ? meaning.options : meaning[kind][index];
+    return isTableKind(kind) ? meaning[kind] : meaning[kind][index];
 }
 
 /** What a step does to the meaning; a comment does nothing. */

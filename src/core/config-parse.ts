@@ -5,6 +5,7 @@
 import {type CarpConfig, type Config, defaultOptions, type Options, type Secret} from "./config.ts";
 import {checkBlocks} from "./config-check.ts";
 import {checkBalance, type KeyedBlock} from "./config-check-balance.ts";
+import {checkNetworkInterfaces, checkSystem} from "./config-check-network.ts";
 import {checkTracks} from "./config-check-tracks.ts";
 import {type CheckedBlock, defaultGroup} from "./config-check-values.ts";
 import {type Claim, systemClaims} from "./config-claims.ts";
@@ -48,6 +49,8 @@ export function finishConfig(
     checkBalance(draft, blocks, report);
     const checked = blocks.map(({block}) => block);
     const tracks = checkTracks(draft, checked, report);
+    const system = checkSystem(draft, report);
+    const interfaces = checkNetworkInterfaces(draft, checked, report);
     const files = draft.sources.map((source) => source.file);
     const sorted = sortDiagnostics(diagnostics, files);
     const errors = sorted.filter((diagnostic) => diagnostic.severity === "error");
@@ -59,6 +62,8 @@ export function finishConfig(
             options: makeOptions(draft),
             carp: blocks.flatMap(({block, secret}) => makeCarp(block, secret) ?? []),
             tracks: tracks.map((track) => track.config),
+            system,
+            interfaces,
         },
         warnings: sorted,
         claims: systemClaims(draft, tracks),

@@ -1,9 +1,18 @@
 /**
  * The canonical text of a configuration: every key, one order, one form. Reading it gives the same
- * configuration again.
+ * configuration again. What only an appliance has is left out where it is as it always is.
  */
 import {formatVip} from "./address.ts";
-import type {CarpConfig, Config, Secret, TrackCheck, TrackConfig} from "./config.ts";
+import {
+    type CarpConfig,
+    type Config,
+    defaultSystem,
+    type InterfaceConfig,
+    type Secret,
+    type SystemConfig,
+    type TrackCheck,
+    type TrackConfig,
+} from "./config.ts";
 import {durationText, octetsText} from "./config-units.ts";
 
 export interface PrintOptions {
@@ -125,6 +134,35 @@ function printTrack(track: TrackConfig): string[] {
     ];
 }
 
+function printSystem(system: SystemConfig): string[] {
+    if (JSON.stringify(system) === JSON.stringify(defaultSystem)) {
+        return [];
+    }
+    return [
+        "",
+        "[system]",
+        `hostname = ${quote(system.hostname)}`,
+        `ssh = ${system.ssh}`,
+        `ssh-keys = ${quoteAll(system.sshKeys)}`,
+        `allow = ${quoteAll(system.allow)}`,
+        `nameservers = ${quoteAll(system.nameservers)}`,
+        `forwarding = ${system.forwarding}`,
+    ];
+}
+
+function printInterface(own: InterfaceConfig): string[] {
+    return [
+        "",
+        "[[interface]]",
+        `name = ${quote(own.name)}`,
+        `addresses = ${quoteAll(own.addresses.map(formatVip))}`,
+        `dhcp = ${own.dhcp}`,
+        `gateway = ${quote(own.gateway)}`,
+        `gateway6 = ${quote(own.gateway6)}`,
+        ...(own.mtu === 0 ? [] : [`mtu = ${own.mtu}`]),
+    ];
+}
+
 export function printConfig(config: Config, options: PrintOptions = {secrets: false}): string {
     const o = config.options;
     const lines = [
@@ -142,6 +180,8 @@ export function printConfig(config: Config, options: PrintOptions = {secrets: fa
         `boot-command = ${quoteAll(o.bootCommand)}`,
         `boot-command-timeout = ${printDuration(o.bootCommandTimeoutMs)}`,
         `hook-timeout = ${printDuration(o.hookTimeoutMs)}`,
+        ...printSystem(config.system),
+        ...config.interfaces.flatMap(printInterface),
         ...config.carp.flatMap((carp) => printCarp(carp, options)),
         ...config.tracks.flatMap(printTrack),
     ];

@@ -4,6 +4,7 @@
  * A table is read key by key, so that one bad value does not hide the errors of its neighbours.
  */
 import * as v from "valibot";
+import {mtuRange} from "./config-network-values.ts";
 import {
     describeNode,
     plainValue,
@@ -186,11 +187,31 @@ export const trackFields = {
     group: {...text, expected: 'a group of vhids, such as "carp"'},
 } as const satisfies Fields;
 
-export const topKeys = ["options", "carp", "track"] as const;
+export const systemFields = {
+    hostname: {...text, expected: 'a host name, such as "r1"'},
+    ssh: bool,
+    "ssh-keys": strings('"ssh-ed25519 AAAA... me@desk"'),
+    allow: strings('"ssh", "lan0:dns", "tcp/8080"'),
+    nameservers: strings('"192.0.2.53"'),
+    forwarding: bool,
+} as const satisfies Fields;
+
+export const interfaceFields = {
+    name: {...text, expected: 'an interface name, such as "lan0"'},
+    addresses: strings('"192.168.1.2/24"'),
+    dhcp: bool,
+    gateway: {...text, expected: 'an IPv4 address, such as "192.168.1.254"'},
+    gateway6: {...text, expected: 'an IPv6 address, such as "2001:db8::fe"'},
+    mtu: integer(mtuRange.least, mtuRange.most, " (octets)"),
+} as const satisfies Fields;
+
+export const topKeys = ["options", "carp", "track", "system", "interface"] as const;
 
 export type OptionValues = Read<typeof optionFields>;
 export type CarpValues = Read<typeof carpFields>;
 export type TrackValues = Read<typeof trackFields>;
+export type SystemValues = Read<typeof systemFields>;
+export type InterfaceValues = Read<typeof interfaceFields>;
 
 export type Report = (diagnostic: Diagnostic) => void;
 

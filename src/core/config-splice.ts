@@ -15,6 +15,7 @@ import {
     type EntryPlace,
     indentOf,
     isBlankLine,
+    isTableKind,
     type Layout,
     lastEntryEnd,
     lineStart,
@@ -24,6 +25,7 @@ import {
     type SectionKind,
     type SectionPlace,
     sectionEnd,
+    type TableKind,
 } from "./config-layout.ts";
 import type {Span} from "./diagnostic.ts";
 import type {EditRefusal} from "./edit.ts";
@@ -32,7 +34,7 @@ import {err, ok, type Result} from "./result.ts";
 /** A value as config-tree.ts reads it. */
 export type PlainValue = string | bigint | boolean | readonly string[];
 
-/** `[options]`, or a block by its place among the blocks of its kind in this file. */
+/** `[options]`, `[system]`, or a block by its place among those of its kind in this file. */
 export interface Target {
     readonly kind: SectionKind;
     readonly index: number;
@@ -257,7 +259,7 @@ function spliceArray(
 // ---- keys ----
 
 function sectionOf(layout: Layout, {kind, index}: Target): SectionPlace | undefined {
-    return kind === "options" ? layout.options : layout[kind][index];
+    return isTableKind(kind) ? layout[kind] : layout[kind][index];
 }
 
 function lastEntry(place: SectionPlace): EntryPlace | undefined {
@@ -270,30 +272,36 @@ function insertLine({text, newline}: Layout, at: number, line: string): string {
     return splice(text, {start: at, end: at}, `${open ? newline : ""}${line}${newline}`);
 }
 
-function insertKey(layout: Layout, place: SectionPlace, key: string, value: PlainValue): Spliced {
+function insertKey(
+    layout: Layout,
+    at: Target,
+    place: SectionPlace,
+    key: string,
+    value: PlainValue,
+): Spliced {
     const {text} = layout;
     if (place.form === "inline") {
         return spliceValue(text, place.span, (table) => changeTable(table, key, value));
     }
-    const prefix = place.form === "dotted" ? "options." : "";
+    const prefix = place.form === "dotted" ? `${at.kind}.` : "";
     const first = key === "name";
     const model = first ? [...place.entries.values()][0] : lastEntry(place);
     const indent = indentOf(text, (model?.span ?? place.span).start);
-    const at = first ? nextLine(text, place.span.end) : lastEntryEnd(layout, place);
-    return ok(insertLine(layout, at, `${indent}${prefix}${key} = ${tomlText(value)}`));
+    const line = first ? nextLine(text, place.span.end) : lastEntryEnd(layout, place);
+    return ok(insertLine(layout, line, `${indent}${prefix}${key} = ${tomlText(value)}`));
 }
 
 function setValue(layout: Layout, at: Target, key: string, value: PlainValue): Spliced {
     const {text} = layout;
     const place = sectionOf(layout, at);
     if (place === undefined) {
-        return at.kind === "options"
-            ? ok(makeOptions(layout, [`${key} = ${tomlText(value)}`]))
+        return isTableKind(at.kind)
+            ? ok(makeTable(layout, at.kind, [`${key} = ${tomlText(value)}`]))
             : refuse(`there is no such [[${at.kind}]] block`, byHand);
     }
     const entry = place.entries.get(key);
     if (entry === undefined) {
-        return insertKey(layout, place, key, value);
+        return insertKey(layout, at, place, key, value);
     }
     if (entry.composite) {
         return refuse(`${key} is written as a table here`, byHand);
@@ -342,12 +350,12 @@ function insertParagraph({text, newline}: Layout, at: number, lines: readonly st
 }
 
 /** Above the first block; below everything, when the comment above that one heads the file. */
-function makeOptions(layout: Layout, lines: readonly string[]): string {
+function makeTable(layout: Layout, kind: TableKind, lines: readonly string[]): string {
     const {text, headerLines} = layout;
     const [first] = headerLines;
     const above = first === undefined ? text.length : commentsAbove(layout, first);
     const at = above === 0 && above !== first ? text.length : above;
-    return insertParagraph(layout, at, ["[options]", ...lines]);
+    return insertParagraph(layout, at, [`[${kind}]`, ...lines]);
 }
 
 function make(layout: Layout, kind: BlockKind, entries: ReadonlyMap<string, PlainValue>): Spliced {

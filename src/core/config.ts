@@ -147,11 +147,43 @@ export interface Options {
     readonly hookTimeoutMs: number;
 }
 
+/** `[system]`: what an appliance is beside its vhids. Nothing applies it on another host. */
+export interface SystemConfig {
+    /** "" for the image's own. */
+    readonly hostname: string;
+    /** Whether sshd runs; who may reach it says `allow`. Default false. */
+    readonly ssh: boolean;
+    /** Lines for authorized_keys. */
+    readonly sshKeys: readonly string[];
+    /** What the firewall lets in, canonical text (allow.ts): "ssh", "lan0:tcp/8080". */
+    readonly allow: readonly string[];
+    /** At most 3, canonical addresses. */
+    readonly nameservers: readonly string[];
+    /** Whether it routes; default true. */
+    readonly forwarding: boolean;
+}
+
+/** One `[[interface]]` block: the host's own addresses on an interface. Applied as `SystemConfig`. */
+export interface InterfaceConfig {
+    /** 1..15 octets, unique, no vhid's. */
+    readonly name: string;
+    /** The host's own, never virtual ones. */
+    readonly addresses: readonly Vip[];
+    readonly dhcp: boolean;
+    /** The default router, canonical address; "" for none. One a family in all blocks. */
+    readonly gateway: string;
+    readonly gateway6: string;
+    /** Octets; 0: as the driver has it. */
+    readonly mtu: number;
+}
+
 export interface Config {
     readonly options: Options;
     readonly carp: readonly CarpConfig[];
     /** At most 32. */
     readonly tracks: readonly TrackConfig[];
+    readonly system: SystemConfig;
+    readonly interfaces: readonly InterfaceConfig[];
 }
 
 export const defaultOptions: Options = {
@@ -168,4 +200,13 @@ export const defaultOptions: Options = {
     bootCommand: [],
     bootCommandTimeoutMs: 30_000,
     hookTimeoutMs: 10_000,
+};
+
+export const defaultSystem: SystemConfig = {
+    hostname: "",
+    ssh: false,
+    sshKeys: [],
+    allow: [],
+    nameservers: [],
+    forwarding: true,
 };

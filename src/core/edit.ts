@@ -3,10 +3,10 @@
  * what config-edit.ts does to the text without touching comments and layout. Pure.
  *
  * Paths name keys of carpd.toml:
- *   ["options", KEY]           a key of [options]
+ *   ["options", KEY]           a key of [options]; ["system", KEY] of [system]
  *   ["carp", NAME]             the [[carp]] block that is called so (its name or its default name)
  *   ["carp", NAME, KEY]        a key of it; a block that is not there is made
- *   ["track", NAME], ["track", NAME, KEY]
+ *   ["track", NAME], ["track", NAME, KEY]; ["interface", NAME], ["interface", NAME, KEY]
  */
 export type EditValue = string | number | boolean | readonly string[];
 

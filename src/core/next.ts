@@ -12,10 +12,22 @@ export interface NextContext {
     readonly handoverLimitMs: number;
     /** The vhid's carpdev, when the engine knows it. */
     readonly carpdev: CarpdevSnapshot | undefined;
+    /** Why the whole host is kept in INIT; absent or "" in ordinary times. */
+    readonly hold?: string;
+}
+
+/** What `carpd --hold` says wherever somebody asks why nothing happens. */
+export function heldText(reason: string): string {
+    return (
+        `held in INIT (${reason}): nothing is sent until carpd is restarted ` +
+        "(`systemctl restart carpd`, or reboot)"
+    );
 }
 
 /** One sentence without a full stop; every state has one. */
 export function nextOf(vhost: VhostSnapshot, context: NextContext): string {
+    const {hold = ""} = context;
+    if (hold !== "" && vhost.state === "INIT") return heldText(hold);
     if (vhost.handingOver) return handingOver(vhost, context);
     switch (vhost.state) {
         case "MASTER":

@@ -7,7 +7,7 @@ import type {DoctorReport, Finding} from "./doctor.ts";
 import {formatDuration} from "./duration.ts";
 import type {PeerStatus} from "./peers.ts";
 import type {Paint} from "./show.ts";
-import {hardwareOf, type SystemStatus} from "./system-status.ts";
+import {hardwareOf, type ManifestStatus, manifestOf, type SystemStatus} from "./system-status.ts";
 import type {WhyStatus} from "./why.ts";
 
 type Kind = "string" | "number" | "boolean" | "array" | "object";
@@ -24,11 +24,6 @@ function has(value: unknown, shape: Shape): boolean {
 
 function listOf<T>(value: unknown, shape: Shape): T[] | null {
     return Array.isArray(value) && value.every((item) => has(item, shape)) ? (value as T[]) : null;
-}
-
-/** `{"text"}`: ping, power and the other host's configuration. */
-export function decodeText(body: unknown): string | null {
-    return has(body, {text: "string"}) ? (body as {text: string}).text : null;
 }
 
 /** What a BSD command printed, "" or why something was not done, "" or what to think of. */
@@ -164,7 +159,7 @@ export function decodeSystem(body: unknown): SystemStatus | null {
     const hardware = hardwareOf(body);
     if (!has(system.versions, {carpd: "string", node: "string", kernel: "string"})) return null;
     if (hardware === null || !system.load.every((value) => typeof value === "number")) return null;
-    return {...system, ...hardware};
+    return {...system, ...hardware, manifest: manifestOf(body)};
 }
 
 const unknown = "not known here";
@@ -180,7 +175,8 @@ export function showSystem(body: unknown): string | null {
         ["carpd", `${versions.carpd}, up ${seconds(system.daemonSeconds)}`],
         ["node", versions.node],
         ["kernel", `${versions.kernel}, up ${seconds(system.uptimeSeconds)}`],
-        ["board", board === null ? unknown : boardText(board)],
+        ["board", manifestText(system.manifest)],
+        ["machine", board === null ? unknown : boardText(board)],
         [
             "processor",
             processor === null ? unknown : `${processor.model}, ${processor.cores} cores`,
@@ -201,6 +197,11 @@ export function showSystem(body: unknown): string | null {
         ...(disks === null ? [["disks", unknown]] : []),
     ];
     return table(rows);
+}
+
+function manifestText({id, name, why}: ManifestStatus): string {
+    if (id === "") return why === "" ? unknown : why;
+    return `${id} (${name}): ${why}`;
 }
 
 function boardText(board: {manufacturer: string; model: string; version: string}): string {

@@ -7,6 +7,7 @@
 import {thisHost} from "./balance.ts";
 import type {WatchEvent} from "./control-protocol.ts";
 import {formatDuration} from "./duration.ts";
+import {heldText} from "./next.ts";
 import type {
     BalanceAnswer,
     BalanceStatus,
@@ -34,6 +35,8 @@ export function showHost(host: HostStatus, nowMs: number, paint: Paint): string 
     const demotion = `demotion ${host.demotion}`;
     const {maintenance, bootHoldSince} = host;
     return [
+        // A daemon of an older version does not say it.
+        ...((host.hold ?? "") === "" ? [] : [paint("red", heldText(host.hold))]),
         ...(maintenance.on ? [paint("yellow", maintenanceText(maintenance, nowMs))] : []),
         ...(bootHoldSince === ""
             ? []

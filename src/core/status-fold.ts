@@ -69,6 +69,8 @@ export function foldDemotionChange(before: EngineSnapshot, after: EngineSnapshot
 /** The first line of `show carp`: what concerns the whole host. */
 export interface HostStatus {
     readonly version: string;
+    /** Why every vhid is kept in INIT (`carpd --hold`); "" in ordinary times. */
+    readonly hold: string;
     readonly maintenance: MaintenanceStatus;
     /** ISO 8601 time since which the host demotes itself after its start; "" when it does not. */
     readonly bootHoldSince: string;
@@ -87,6 +89,8 @@ export interface FoldInput {
     readonly config: Config;
     /** Wall clock minus monotonic clock, microseconds. */
     readonly wallOffsetUs: bigint;
+    /** Why the whole host is kept in INIT; absent or "" in ordinary times. */
+    readonly hold?: string;
 }
 
 /** ISO 8601 with milliseconds for a monotonic instant in microseconds. */
@@ -99,7 +103,7 @@ export function foldCarp(input: FoldInput): CarpStatus[] {
 }
 
 function carpStatus(vhost: VhostSnapshot, input: FoldInput): CarpStatus {
-    const {snapshot, config, wallOffsetUs} = input;
+    const {snapshot, config, wallOffsetUs, hold = ""} = input;
     const {preempt, handoverLimitMs} = config.options;
     const next = nextOf(vhost, {
         at: snapshot.at,
@@ -107,14 +111,17 @@ function carpStatus(vhost: VhostSnapshot, input: FoldInput): CarpStatus {
         handoverLimitMs,
         reasons: snapshot.demotionReasons,
         carpdev: snapshot.carpdevs.find((device) => device.carpdev === vhost.carpdev),
+        hold,
     });
+    const configured = config.carp.find((carp) => carp.name === vhost.name);
     return {
         name: vhost.name,
         carpdev: vhost.carpdev,
         vhid: vhost.vhid,
         state: vhost.state,
         handingOver: vhost.handingOver,
-        enabled: vhost.enabled,
+        // Held, all are set down in the engine; what was configured is told by the configuration.
+        enabled: hold === "" ? vhost.enabled : (configured?.enabled ?? false),
         advbase: vhost.advbase,
         advskew: vhost.advskew,
         effectiveAdvskew: vhost.effectiveAdvskew,
@@ -127,7 +134,7 @@ function carpStatus(vhost: VhostSnapshot, input: FoldInput): CarpStatus {
         master: vhost.master === null ? null : masterStatus(vhost.master, snapshot.at),
         next,
         preempt,
-        peers: config.carp.find((carp) => carp.name === vhost.name)?.peers ?? [],
+        peers: configured?.peers ?? [],
         transitions: vhost.transitions,
     };
 }
@@ -201,6 +208,7 @@ export function foldHost(
     const bootHoldSince = boot === undefined ? "" : isoOf(boot.since, input.wallOffsetUs);
     return {
         version,
+        hold: input.hold ?? "",
         maintenance,
         bootHoldSince,
         preempt,

@@ -16,7 +16,7 @@ const largestFile = 1024 * 1024;
 
 export interface DurableFile {
     write(octets: Uint8Array): Promise<void>;
-    /** chown(2) and chmod(2). */
+    /** chown(2), where this process may, and chmod(2). */
     give(owner: Access): Promise<void>;
     sync(): Promise<void>;
     close(): Promise<void>;
@@ -50,7 +50,15 @@ export const systemFs: DurableFs = {
         return {
             write: (octets) => file.writeFile(octets),
             give: async ({uid, gid, mode}) => {
-                await file.chown(uid, gid);
+                const own = await file.stat();
+                if (own.uid !== uid || own.gid !== gid) {
+                    try {
+                        await file.chown(uid, gid);
+                    } catch (error) {
+                        // Not root: a file that root's editor left in our folder becomes ours.
+                        if (codeOf(error) !== "EPERM") throw error;
+                    }
+                }
                 await file.chmod(mode);
             },
             sync: () => file.sync(),

@@ -19,10 +19,13 @@ const replyLimit = 16 * 1024 * 1024;
 
 export class ControlClient {
     readonly #socket: string;
+    readonly #limitMs: number;
     #token = "";
 
-    constructor(socket: string) {
+    /** `limitMs`: how long an answer may take, milliseconds. */
+    constructor(socket: string, limitMs = answerLimitMs) {
         this.#socket = socket;
+        this.#limitMs = limitMs;
     }
 
     /** What a log-in gave: sent with every request from now on; "" for none. */
@@ -38,7 +41,7 @@ export class ControlClient {
                     (error: unknown) => resolve(err({code: codeOf(error)})),
                 );
             });
-            call.setTimeout(answerLimitMs, () => call.destroy(new Error("TIMEOUT")));
+            call.setTimeout(this.#limitMs, () => call.destroy(new Error("TIMEOUT")));
             call.on("error", (error) => resolve(err({code: codeOf(error)})));
             call.end(body === undefined ? undefined : JSON.stringify(body));
         });

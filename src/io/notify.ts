@@ -35,8 +35,11 @@ export class ServiceNotifier {
         this.#send(`RELOADING=1\nMONOTONIC_USEC=${atUs}`);
     }
 
-    stopping(): void {
-        this.#send("STOPPING=1\nSTATUS=handing over");
+    /** The unit's own limit may be shorter than what carpd.toml asks for. */
+    stopping(limitMs?: number): void {
+        const usec = Math.round((limitMs ?? 0) * 1000);
+        const extend = usec > 0 ? `\nEXTEND_TIMEOUT_USEC=${usec}` : "";
+        this.#send(`STOPPING=1\nSTATUS=handing over${extend}`);
         this.#status = "";
     }
 

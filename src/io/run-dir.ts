@@ -12,6 +12,7 @@ import {
     mkdirSync,
     readFileSync,
     rmSync,
+    statSync,
 } from "node:fs";
 import {join} from "node:path";
 import {type ExitCode, exitCodes} from "../core/exit-codes.ts";
@@ -76,6 +77,8 @@ export function openToGroup(socket: string, group: string, groupFile = "/etc/gro
     chmodSync(socket, 0o660);
     const gid = groupId(group, groupFile);
     if (gid === null) return `there is no group ${group}: ${socket} is for this user only`;
+    // Under the unit it is the process's own group, and chown() is not among what it may call.
+    if (statSync(socket).gid === gid) return "";
     try {
         chownSync(socket, -1, gid);
         return "";

@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import {readFileSync, writeFileSync} from "node:fs";
 import {join} from "node:path";
 import {after, describe, it} from "node:test";
+import {textOf} from "../../src/app/shell/asker.ts";
 import {plain} from "../../src/core/show.ts";
 import {
     decodeBsd,
     decodeDoctor,
     decodePeers,
     decodeSystem,
-    decodeText,
     decodeWhy,
     showDoctor,
 } from "../../src/core/show-operations.ts";
@@ -197,9 +197,12 @@ describe("operations on real hosts", {concurrency: 2}, () => {
         const [one, two] = await Promise.all([doctor(a), doctor(b)]);
         assert.deepEqual([one.problems, two.problems], [[], []], one.text + two.text);
         const pinged = await ask(a, "POST", "/v1/ping", {address: "192.168.1.3", count: 3});
-        assert.match(decodeText(pinged) ?? "", /3 packets transmitted, 3 received, 0% packet loss/);
+        assert.match(
+            textOf(pinged, "text") ?? "",
+            /3 packets transmitted, 3 received, 0% packet loss/,
+        );
         const absent = await ask(a, "POST", "/v1/ping", {address: "192.168.1.99", count: 1});
-        assert.match(decodeText(absent) ?? "", /1 packets transmitted, 0 received, 100%/);
+        assert.match(textOf(absent, "text") ?? "", /1 packets transmitted, 0 received, 100%/);
         const system = decodeSystem(await ask(b, "GET", "/v1/system"));
         assert.ok((system?.memory?.totalOctets ?? 0) > 0, JSON.stringify(system));
     });

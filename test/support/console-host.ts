@@ -26,8 +26,8 @@ import {Router, type Scene} from "./routers.ts";
 
 const consoleProgram = join(projectRoot(), "dist/src/carp-console.js");
 /** Any system has this one. */
-const consoleUser = {name: "nobody", id: 65_534};
-const asConsoleUser = [
+export const consoleUser = {name: "nobody", id: 65_534};
+export const asConsoleUser = [
     "setpriv",
     `--reuid=${consoleUser.id}`,
     `--regid=${consoleUser.id}`,
@@ -37,8 +37,8 @@ const asConsoleUser = [
 ] as const;
 
 /** In a user namespace there is one user; below /root nobody can read the program. */
-function mayBeAnother(): boolean {
-    const argv = [...asConsoleUser, "test", "-r", consoleProgram];
+export function mayBeAnother(program = consoleProgram): boolean {
+    const argv = [...asConsoleUser, "test", "-r", program];
     return spawnSync(argv[0] ?? "", argv.slice(1)).status === 0;
 }
 

@@ -126,16 +126,19 @@ export class Router {
         return this.#process;
     }
 
-    /** Starts carpd without waiting for anything. */
-    launch(env: Readonly<Record<string, string>> = {}): HostProcess {
-        const argv = [process.execPath, carpdProgram, ...this.arguments];
+    /** Starts carpd without waiting for anything; `more` are further words of its command line. */
+    launch(env: Readonly<Record<string, string>> = {}, more: readonly string[] = []): HostProcess {
+        const argv = [process.execPath, carpdProgram, ...this.arguments, ...more];
         this.#process = this.host.spawn(argv, {logName: "carpd", env});
         return this.#process;
     }
 
     /** Resolves when the control socket answers. */
-    async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
-        const started = this.launch(env);
+    async start(
+        env: Readonly<Record<string, string>> = {},
+        more: readonly string[] = [],
+    ): Promise<void> {
+        const started = this.launch(env, more);
         await waitFor(
             `carpd of ${this.host.name} to answer`,
             startMs,

@@ -21,6 +21,7 @@ import {ManualClock} from "./condition-fixtures.ts";
 import {folder, type Stand, stand} from "./control-stand.ts";
 
 export const consoleUid = 990;
+export const panelUid = 991;
 export const memberUid = 1000;
 export const password = "correct horse";
 
@@ -161,6 +162,7 @@ export async function accessStand(t: TestContext, given?: string): Promise<Acces
         hasher: world.hasher,
         newToken: () => randomBytes(32).toString("base64url"),
         consoleUid: () => world.console,
+        panelUid: () => ok(panelUid),
         ownUid: 4242,
         processAlive,
     });

@@ -72,6 +72,7 @@ export class Router {
     pending: BsdPending = nothingPending;
     interfaces: readonly BsdInterface[];
     state: CarpStatus["state"] = "MASTER";
+    appliance = false;
     demotion = {total: 0, groups: [{group: "carp", total: 0}]};
 
     constructor(text = "", interfaces: readonly BsdInterface[] = twoSegments) {
@@ -91,6 +92,8 @@ export class Router {
             interfaces: this.interfaces,
             demotion: this.demotion,
             pending: this.pending,
+            appliance: this.appliance,
+            hostname: "box",
         };
     }
 

@@ -289,8 +289,8 @@ test("what may come next", () => {
             .join(" ");
     assert.equal(tokens(""), "set delete edit rename copy comment");
     assert.equal(tokens("co"), "copy comment");
-    assert.equal(tokens("set "), "options carp track");
-    assert.equal(tokens("rename "), "carp track");
+    assert.equal(tokens("set "), "options carp track system interface");
+    assert.equal(tokens("rename "), "carp track interface");
     assert.equal(tokens("set carp "), "carp0 wan <name>");
     assert.equal(tokens("delete carp w"), "wan");
     assert.equal(tokens("set carp wan v"), "vhid");

@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
 import fc from "fast-check";
-import {type Config, Secret, type TrackCheck, type TrackConfig} from "../../src/core/config.ts";
+import {
+    type Config,
+    type InterfaceConfig,
+    Secret,
+    type SystemConfig,
+    type TrackCheck,
+    type TrackConfig,
+} from "../../src/core/config.ts";
 import {diffConfig} from "../../src/core/config-diff.ts";
 import {parseConfig} from "../../src/core/config-parse.ts";
 import {printConfig} from "../../src/core/config-print.ts";
@@ -148,6 +155,46 @@ const trackBlock = fc
                 : {...track, timeoutMs: Math.min(track.timeoutMs, track.intervalMs)},
     );
 
+const systemTable: fc.Arbitrary<SystemConfig> = fc.record({
+    hostname: fc.constantFrom("", "r1", "gw-2.example.net"),
+    ssh: fc.boolean(),
+    sshKeys: fc.subarray([
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB3q0nZ0l4mU0hT1n8rQ0V5v5Rr3m0m7xk0kQy6o8Z0a a b",
+        "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQ",
+    ]),
+    allow: fc.subarray(["ssh", "dns", "lan0:tcp/8080", "udp/5000-5010", "wan0:dhcp"]),
+    nameservers: fc.subarray(["192.0.2.53", "2001:db8::53", "127.0.0.1"]),
+    forwarding: fc.boolean(),
+});
+
+const ownInterface = fc.record({
+    name: fc.constantFrom("lan0", "wan0", "dmz.7", "eth1"),
+    addresses: fc.subarray([2, 3, 200]),
+    dhcp: fc.boolean(),
+    gateway: fc.boolean(),
+    gateway6: fc.boolean(),
+    mtu: fc.constantFrom(0, 1280, 1500, 9000),
+});
+
+/** Each in networks of its own; the first that may has the gateway of a family. */
+function placed(
+    interfaces: readonly (typeof ownInterface extends fc.Arbitrary<infer T> ? T : never)[],
+): InterfaceConfig[] {
+    const first = interfaces.findIndex((own) => own.gateway && own.addresses.length > 0);
+    const first6 = interfaces.findIndex((own) => own.gateway6);
+    return interfaces.map((own, i) => ({
+        name: own.name,
+        dhcp: own.dhcp,
+        mtu: own.mtu,
+        addresses: own.addresses.flatMap((host) => [
+            {family: 4 as const, address: `10.77.${i}.${host}`, prefixLength: 24},
+            {family: 6 as const, address: `2001:db8:77:${i + 1}::${host}`, prefixLength: 64},
+        ]),
+        gateway: i === first ? `10.77.${i}.254` : "",
+        gateway6: i === first6 ? "fe80::1" : "",
+    }));
+}
+
 const validConfig = fc
     .record({
         options: fc.record({
@@ -172,13 +219,15 @@ const validConfig = fc
             hookTimeoutMs: durationMs(100, 600_000),
         }),
         tracks: fc.uniqueArray(trackBlock, {maxLength: 4, selector: (track) => track.name}),
+        system: systemTable,
+        interfaces: fc.uniqueArray(ownInterface, {maxLength: 3, selector: (own) => own.name}),
         carp: fc.uniqueArray(carpBlock, {
             minLength: 1,
             maxLength: 6,
             selector: (c) => `${c.carpdev} ${c.vhid}`,
         }),
     })
-    .map(({options, carp, tracks}): Config => {
+    .map(({options, carp, tracks, system, interfaces}): Config => {
         const made = carp.map((c, i) => ({
             ...c,
             name: `vr${i}`,
@@ -203,6 +252,8 @@ const validConfig = fc
                 const pass = first?.pass ?? c.pass;
                 return shares ? {...c, pass, mac: "virtual" as const} : c;
             }),
+            system: {...system},
+            interfaces: placed(interfaces),
             tracks: tracks.map((track, i) => {
                 const group = i % 2 === 0 ? "" : (first?.group ?? "");
                 return {...track, group};

@@ -7,7 +7,7 @@ import {basename, dirname, join} from "node:path";
 import {Configuration} from "../../src/app/configuration.ts";
 import {needsRecovery, recover} from "../../src/app/configuration-recovery.ts";
 import {Daemon} from "../../src/app/daemon.ts";
-import type {ConfigSource} from "../../src/app/ports.ts";
+import type {ConfigSource, NetworkPort} from "../../src/app/ports.ts";
 import type {Session} from "../../src/core/control-session.ts";
 import type {LogRecord} from "../../src/core/log.ts";
 import {ok} from "../../src/core/result.ts";
@@ -56,7 +56,13 @@ export class ConfigurationRig {
     readonly daemon: Daemon;
     readonly configuration: Configuration;
 
-    constructor(folder: string, fs: DurableFs, clock: ManualClock, text?: string) {
+    constructor(
+        folder: string,
+        fs: DurableFs,
+        clock: ManualClock,
+        text?: string,
+        network?: NetworkPort,
+    ) {
         const file = join(folder, "carpd.toml");
         this.clock = clock;
         this.store = new FileConfigStore(file, join(folder, "state"), fs);
@@ -86,6 +92,7 @@ export class ConfigurationRig {
                 hooks: {run: () => Promise.resolve()},
                 checks: new ScriptedChecks(),
                 maintenance: new MemoryMaintenance(),
+                ...(network === undefined ? {} : {network}),
             },
             {
                 version: "0.1.0",
@@ -120,6 +127,7 @@ export async function startRig(
     folder: string,
     fs: DurableFs = systemFs,
     clock = new ManualClock(),
+    network?: NetworkPort,
 ): Promise<{rig: ConfigurationRig; records: readonly LogRecord[]}> {
     const file = join(folder, "carpd.toml");
     const store = new FileConfigStore(file, join(folder, "state"), fs);
@@ -127,7 +135,7 @@ export async function startRig(
     const mended = (await needsRecovery(store, source))
         ? await recover(store, source, clock.wallMs)
         : {records: []};
-    const rig = new ConfigurationRig(folder, fs, clock, mended.text);
+    const rig = new ConfigurationRig(folder, fs, clock, mended.text, network);
     const started = await rig.daemon.start();
     if (!started.ok) throw new Error(started.error.text);
     return {rig, records: mended.records};

@@ -72,6 +72,8 @@ export interface StandOptions {
     readonly of?: Config;
     readonly identify?: ControlServerOptions["identify"];
     readonly extensions?: readonly ExtensionRoute[];
+    /** More of them, which need the daemon. */
+    readonly extend?: (daemon: Daemon) => readonly ExtensionRoute[];
 }
 
 const asAdmin: ControlServerOptions["identify"] = () =>
@@ -79,7 +81,7 @@ const asAdmin: ControlServerOptions["identify"] = () =>
 
 export async function stand(
     t: TestContext,
-    {streamLimit, of = config(), identify = asAdmin, extensions = []}: StandOptions = {},
+    {streamLimit, of = config(), identify = asAdmin, extensions = [], extend}: StandOptions = {},
 ): Promise<Stand> {
     const path = folder(t);
     const addon = loadAddon();
@@ -138,7 +140,8 @@ export async function stand(
     t.after(() => daemon.conditions.stop());
     const counters = () => ({watchersDropped: server.slowClients});
     const balanceIndex: BalanceIndex = (question) => addon.balanceIndex(question);
-    const api = new ControlApi(daemon, counters, balanceIndex, extensions);
+    const routes = [...extensions, ...(extend?.(daemon) ?? [])];
+    const api = new ControlApi(daemon, counters, balanceIndex, routes);
     const server: ControlServer = new ControlServer({
         socket,
         opened: (file) => openToGroup(file, "no-such-group-here"),

@@ -388,6 +388,20 @@ test("the watchdog is fed only while the engine answers", async () => {
     assert.equal(rig.order.filter((text) => text === "WATCHDOG").length, 1);
 });
 
+test("the watchdog is not fed by an engine that answers and misses its appointments", async () => {
+    const rig = await new Rig(500).started();
+    const overdue = vhost({state: "MASTER", nextAdvertisementAt: now, masterDownAt: null});
+    rig.engine.onSnapshot = async () => snapshot({at: now + 1_100_000n, vhosts: [overdue]});
+    rig.fire(500);
+    await until(() => rig.texts("watchdog").length === 1, "the stall is logged");
+    assert.match(rig.texts("watchdog")[0] ?? "", /the next advertisement is due since/);
+    assert.equal(rig.order.includes("WATCHDOG"), false);
+    await until(() => rig.armed(500), "it goes on looking");
+    rig.engine.onSnapshot = async () => snapshot({at: now + 1_200_000n});
+    rig.fire(500);
+    await until(() => rig.order.includes("WATCHDOG"), "it has caught up");
+});
+
 test("any number of questions cost the engine two", async () => {
     const rig = await new Rig().started();
     const before = rig.engine.calls.length;

@@ -1,7 +1,7 @@
 /**
  * Snapshots and configurations for tests, and an Engine that does what a test tells it.
  */
-import {type CarpConfig, type Config, defaultOptions, Secret} from "../../src/core/config.ts";
+import {type CarpConfig, type Config, defaultOptions, defaultSystem, Secret} from "../../src/core/config.ts";
 import type {
     AdminAction,
     CarpdevSnapshot,
@@ -41,7 +41,14 @@ export function carpConfig(change: Partial<CarpConfig> = {}): CarpConfig {
 }
 
 export function config(change: Partial<Config> = {}): Config {
-    return {options: defaultOptions, carp: [carpConfig()], tracks: [], ...change};
+    return {
+        options: defaultOptions,
+        carp: [carpConfig()],
+        tracks: [],
+        system: defaultSystem,
+        interfaces: [],
+        ...change,
+    };
 }
 
 export function peer(change: Partial<PeerSnapshot> = {}): PeerSnapshot {

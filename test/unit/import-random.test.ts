@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
 import fc from "fast-check";
-import {type Config, defaultOptions, Secret} from "../../src/core/config.ts";
+import {type Config, defaultOptions, defaultSystem, Secret} from "../../src/core/config.ts";
 import {parseConfig} from "../../src/core/config-parse.ts";
 import type {PassFile} from "../../src/core/config-password.ts";
 import {printConfig} from "../../src/core/config-print.ts";
@@ -161,6 +161,8 @@ function configs(form: Form): fc.Arbitrary<Config> {
                     xparam: "",
                 })),
                 tracks: [],
+                system: defaultSystem,
+                interfaces: [],
             };
         });
 }

@@ -12,12 +12,14 @@ test("datagrams of sd_notify(3)", () => {
     notifier.reloading(17n);
     notifier.watchdog();
     notifier.stopping();
+    notifier.stopping(20_000);
     assert.deepEqual(sent, [
         "READY=1",
         "STATUS=1 MASTER X=1",
         "RELOADING=1\nMONOTONIC_USEC=17",
         "WATCHDOG=1",
         "STOPPING=1\nSTATUS=handing over",
+        "STOPPING=1\nSTATUS=handing over\nEXTEND_TIMEOUT_USEC=20000000",
     ]);
 });
 

@@ -9,6 +9,7 @@ import {ControlApi} from "../../src/app/control-api.ts";
 import {Operations, type OperationsPorts} from "../../src/app/operations.ts";
 import {operationsRoutes} from "../../src/app/operations-routes.ts";
 import type {Clock} from "../../src/app/ports.ts";
+import {textOf} from "../../src/app/shell/asker.ts";
 import {type ApiReply, errorOf} from "../../src/core/control-protocol.ts";
 import type {Role} from "../../src/core/control-session.ts";
 import type {LogRecord} from "../../src/core/log.ts";
@@ -20,7 +21,6 @@ import {
     decodeImport,
     decodePeers,
     decodeSystem,
-    decodeText,
     decodeWhy,
     showPeers,
     showSystem,
@@ -206,7 +206,7 @@ describe("operations", () => {
     it("ping: answers in ping's words", {timeout: 20_000, skip: noPing}, async (t) => {
         const {ask} = await desk(t);
         const {body} = await ask("POST", "/v1/ping", {address: "127.0.0.1", count: 2}, "operator");
-        const text = decodeText(body);
+        const text = textOf(body, "text");
         assert.match(text ?? "", /^PING 127\.0\.0\.1\nreply from 127\.0\.0\.1: icmp_seq=1 time=/);
         assert.match(text ?? "", /2 packets transmitted, 2 received, 0% packet loss/);
     });
@@ -246,9 +246,19 @@ describe("operations", () => {
 
     it("power: for admins, once, with an audit line", async (t) => {
         const {ask, orders, records} = await desk(t);
-        const order = {action: "reboot"};
+        const order = {action: "reboot", force: true};
         assert.equal((await ask("POST", "/v1/power", order, "operator")).status, 403);
         assert.equal((await ask("POST", "/v1/power", {action: "halt"})).status, 400);
+        assert.equal((await ask("POST", "/v1/power", {...order, handOver: true})).status, 400);
+        assert.equal((await ask("POST", "/v1/power", {...order, force: 1})).status, 400);
+        // MASTER, and nobody has said whether it matters.
+        const refused = await ask("POST", "/v1/power", {action: "reboot"});
+        assert.deepEqual([refused.status, errorOf(refused.body)?.code], [409, "IS_MASTER"]);
+        assert.match(
+            errorOf(refused.body)?.message ?? "",
+            /^this host is MASTER of carp0 \(vhid 1\)/,
+        );
+        assert.match(errorOf(refused.body)?.expected ?? "", /`reboot hand-over`.*`reboot force`/);
         assert.deepEqual(orders, []);
         assert.equal((await ask("POST", "/v1/power", order)).status, 200);
         assert.equal((await ask("POST", "/v1/power", {action: "power-off"})).status, 409);
@@ -260,7 +270,10 @@ describe("operations", () => {
     it("power: may be tried again after it failed", async (t) => {
         const {ask, records} = await desk(t, {power: async () => err("there is no systemctl")});
         for (let i = 0; i < 2; i++) {
-            const reply = await ask("POST", "/v1/power", {action: "power-off"});
+            const reply = await ask("POST", "/v1/power", {
+                action: "power-off",
+                force: true,
+            });
             assert.deepEqual([reply.status, errorOf(reply.body)?.code], [500, "POWER_FAILED"]);
         }
         assert.ok(records.some(({level, msg}) => level === "error" && msg === "power"));
@@ -320,13 +333,13 @@ describe("operations", () => {
         const path = "/v1/configuration/for-peer";
         for (const peerSystem of ["freebsd", "openbsd", "netbsd", "pfsense", "ucarp"]) {
             const shown = await ask("POST", path, {peer: peerSystem}, "operator");
-            const text = decodeText(shown.body) ?? "";
+            const text = textOf(shown.body, "text") ?? "";
             assert.match(text, /192\.168\.1\.1/, peerSystem);
             assert.doesNotMatch(text, /mekmitasdigoat/);
         }
         const secrets = {peer: "freebsd", secrets: true, map: {eth1: "em0"}};
         assert.equal((await ask("POST", path, secrets, "operator")).status, 403);
-        const whole = decodeText((await ask("POST", path, secrets)).body) ?? "";
+        const whole = textOf((await ask("POST", path, secrets)).body, "text") ?? "";
         assert.match(whole, /em0/);
         assert.match(whole, /pass mekmitasdigoat/);
         assert.equal((await ask("POST", path, {peer: "plan9"})).status, 400);

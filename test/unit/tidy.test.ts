@@ -17,7 +17,7 @@ type Rule = (path: string, text: string) => readonly string[];
 
 // ---- the tree ----
 
-const skippedFolders = /^(node_modules|dist|build|build-test|\.git|\.claude)(\/|$)/;
+const skippedFolders = /^(node_modules|dist|build|build-image|build-test|\.git|\.claude)(\/|$)/;
 const binary = /\.(pcap|png|node)$|^test\/fuzz\/corpus\/|^test\/vectors\/.*\.pcap$/;
 
 function walk(folder: string): readonly string[] {

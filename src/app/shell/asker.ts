@@ -54,6 +54,12 @@ const plainly = new Set([
     "UNKNOWN_COMMIT",
     "FORBIDDEN",
     "BAD_PASSWORD",
+    "BAD_SOURCE",
+    "IS_MASTER",
+    "NO_APPLIANCE",
+    "NO_OTHER",
+    "NO_SLOT",
+    "NOT_TAKEN_OVER",
 ]);
 
 export interface AskerPorts {

@@ -7,8 +7,10 @@
  */
 import {errorOf} from "../../core/control-protocol.ts";
 import type {Paint} from "../../core/show.ts";
+import {applianceAlarms} from "./appliance.ts";
 import {type Client, textOf} from "./asker.ts";
 import {Monitor} from "./monitor.ts";
+import {PressedWatch} from "./pressed.ts";
 import {Shell} from "./shell.ts";
 import type {Terminal} from "./terminal.ts";
 
@@ -54,10 +56,14 @@ export class Console {
     readonly #terminal: Terminal;
     #cancelIdle: () => void = () => undefined;
     #shell: Shell | null = null;
+    readonly #pressed: PressedWatch;
 
     constructor(terminal: Terminal, ports: ConsolePorts) {
         this.#terminal = terminal;
         this.#ports = ports;
+        const {client, after} = ports;
+        const notify = (text: string): void => terminal.notify(text);
+        this.#pressed = new PressedWatch({client, after, notify});
     }
 
     /** Somebody is there: the idle time begins anew. */
@@ -72,8 +78,11 @@ export class Console {
     async run(once: boolean): Promise<void> {
         let login: Login = {kind: "again"};
         do {
+            this.#pressed.start();
             login = await this.#login();
+            this.#pressed.stop();
             if (login.kind === "in") {
+                this.#pressed.forget();
                 await this.#session(login.user);
                 if (once) return;
             }
@@ -191,6 +200,7 @@ export class Console {
             monitor: (on) => monitor.set(on),
         });
         this.#shell = shell;
+        await terminal.print(await applianceAlarms(client));
         this.activity();
         monitor.set(true);
         try {

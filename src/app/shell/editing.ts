@@ -4,6 +4,7 @@
  */
 import type {Command} from "../../core/cli-resolve.ts";
 import {type Completion, completions} from "../../core/config-complete.ts";
+import {isTableKind} from "../../core/config-layout.ts";
 import {quoteWord, splitWords} from "../../core/config-lines.ts";
 import {exitCodes} from "../../core/exit-codes.ts";
 import type {Choice} from "../../core/shell/complete.ts";
@@ -28,6 +29,8 @@ export interface EditingPorts {
 }
 
 type Done = Promise<Stop | null>;
+
+const blocksHelp = "options, system, carp NAME, track NAME or interface NAME";
 
 export class Editing {
     readonly #ports: EditingPorts;
@@ -161,14 +164,14 @@ export class Editing {
             const next = exact?.token ?? shortened ?? (fresh ? word : undefined);
             if (next === undefined) {
                 const tokens = found.map((choice) => choice.token).join(", ");
-                const expected = tokens === "" ? "options, carp NAME or track NAME" : tokens;
+                const expected = tokens === "" ? blocksHelp : tokens;
                 return this.#wrong(`"${word}" is no block here; expected ${expected}`);
             }
             path.push(next);
         }
         const [section] = path;
-        const depth = section === "options" ? 1 : 2;
-        if (path.length !== depth) return this.#wrong("expected options, carp NAME or track NAME");
+        const depth = section !== undefined && isTableKind(section) ? 1 : 2;
+        if (path.length !== depth) return this.#wrong(`expected ${blocksHelp}`);
         this.#context = path;
         return null;
     }

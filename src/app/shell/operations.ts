@@ -3,6 +3,7 @@
  * alike. Thread of the program.
  */
 import type {Command} from "../../core/cli-resolve.ts";
+import {usualIdentify} from "../../core/cli-table-panel.ts";
 import type {CliValues} from "../../core/cli-values.ts";
 import {
     decodeBalance,
@@ -21,6 +22,7 @@ import {
 } from "../../core/control-decode.ts";
 import type {WatchEvent} from "../../core/control-protocol.ts";
 import {exitCodes} from "../../core/exit-codes.ts";
+import {showButtons, showLeds} from "../../core/panel-view.ts";
 import {showHistory, showUsers, showVersion} from "../../core/shell/show-more.ts";
 import {
     type Paint,
@@ -36,7 +38,8 @@ import {
     showSysctl,
     showTracks,
 } from "../../core/show.ts";
-import {showDoctor, showPeers, showSystem, showWhy} from "../../core/show-operations.ts";
+import {decodeBsd, showDoctor, showPeers, showSystem, showWhy} from "../../core/show-operations.ts";
+import {type ApplianceOperationPorts, applianceAlarms, operateAppliance} from "./appliance.ts";
 import {type Answer, type Asker, Stop, textOf} from "./asker.ts";
 
 export interface OperationPorts {
@@ -48,7 +51,12 @@ export interface OperationPorts {
     readonly json: boolean;
     /** Ends `watch`. */
     readonly signal: AbortSignal;
+    /** As in ApplianceOperationPorts; nothing is drawn and nobody asked without them. */
+    readonly row?: ApplianceOperationPorts["row"];
+    readonly question?: ApplianceOperationPorts["question"];
 }
+
+const noQuestion = (): Promise<null> => Promise.resolve(null);
 
 /** null: not a word of these. */
 export function operate(command: Command, ports: OperationPorts): Promise<Stop | null> | null {
@@ -67,7 +75,9 @@ class Operation {
     }
 
     run(command: Command): Promise<Stop | null> | null {
-        return this.#look(command) ?? this.#act(command);
+        const {asker, out, json, signal, row = null, question = noQuestion} = this.#ports;
+        const ports = {asker, out, json, signal, row, question};
+        return this.#look(command) ?? this.#act(command) ?? operateAppliance(command, ports);
     }
 
     #look({action, values}: Command): Promise<Stop | null> | null {
@@ -102,6 +112,10 @@ class Operation {
                 );
             case "show-system":
                 return this.#said(this.#asker.ask("GET", "system"), showSystem);
+            case "show-leds":
+                return this.#said(this.#asker.ask("GET", "panel"), showLeds);
+            case "show-buttons":
+                return this.#said(this.#asker.ask("GET", "panel"), showButtons);
             case "show-version":
                 return this.#said(this.#asker.ask("GET", "version"), showVersion);
             case "show-history":
@@ -166,15 +180,16 @@ class Operation {
                 return this.#setState(values.name ?? "", action);
             case "bsd":
                 return this.#bsd(values.line ?? "");
+            case "identify": {
+                const seconds = values.on === false ? 0 : (values.seconds ?? usualIdentify);
+                const said = seconds === 0 ? "ended" : `all LEDs flash for ${seconds} s`;
+                const request = this.#asker.ask("POST", "identify", {seconds});
+                return this.#said(request, () => `identify: ${said}\n`);
+            }
             case "reload":
                 return this.#reload();
             case "watch":
                 return this.#watch();
-            case "reboot":
-            case "power-off": {
-                const request = this.#asker.ask("POST", "power", {action});
-                return this.#said(request, () => `${action}: this host hands over and goes\n`);
-            }
             default:
                 return null;
         }
@@ -216,6 +231,7 @@ class Operation {
         if (answer instanceof Stop) return answer;
         const host = decodeHost(answer.value);
         if (host === null) return this.#asker.notUnderstood();
+        this.#ports.out(await applianceAlarms(this.#asker.client));
         this.#ports.out(showAll(host, list, this.#ports.nowMs(), this.#ports.paint));
         return null;
     }
@@ -273,10 +289,12 @@ class Operation {
     async #bsd(line: string): Promise<Stop | null> {
         const answer = await this.#asker.ask("POST", "bsd", {line});
         if (answer instanceof Stop) return answer;
-        const output = textOf(answer.value, "output") ?? "";
-        const error = textOf(answer.value, "error") ?? "";
-        if (this.#ports.json) this.#printJson(answer.value);
+        const body = decodeBsd(answer.value);
+        if (body === null) return this.#asker.notUnderstood();
+        const {output, error, warnings} = body;
+        if (this.#ports.json) this.#printJson(body);
         else if (output !== "") this.#ports.out(output.endsWith("\n") ? output : `${output}\n`);
+        if (warnings !== "" && !this.#ports.json) this.#ports.complain(`${warnings}\n`);
         if (error === "") return null;
         this.#ports.complain(`${error}\n`);
         return new Stop(exitCodes.usage, "BAD_LINE");

@@ -254,7 +254,7 @@ export class Shell {
     #operate(command: Command, signal: AbortSignal): Promise<Stop | null> {
         const {paint, nowMs, terminal} = this.#ports;
         // What goes on for a while is shown as it comes.
-        const streams = command.action === "watch" || command.action === "doctor";
+        const streams = ["watch", "doctor", "install-image"].includes(command.action);
         const out = (text: string): void => {
             if (streams) terminal.print(text).catch(() => undefined);
             else this.#output += text;
@@ -268,6 +268,8 @@ export class Shell {
             nowMs,
             json: false,
             signal,
+            row: terminal.interactive ? this.#row() : null,
+            question: (prompt) => this.#question(prompt),
         });
         return done ?? Promise.resolve(asker.complain("not in this shell", exitCodes.usage));
     }
@@ -285,6 +287,26 @@ export class Shell {
             },
         });
         return done ?? Promise.resolve(null);
+    }
+
+    /** A row that is drawn over itself; nothing of it stays. */
+    #row(): {readonly columns: number; readonly draw: (text: string) => void} {
+        const {terminal} = this.#ports;
+        const {columns} = terminal;
+        const draw = (text: string): void => {
+            const blank = text === "" ? "\r" : "";
+            terminal.print(`\r${text.padEnd(columns - 1)}${blank}`).catch(() => undefined);
+        };
+        return {columns, draw};
+    }
+
+    /** null: nobody is there, or it was broken off. */
+    async #question(prompt: string): Promise<string | null> {
+        const {terminal} = this.#ports;
+        if (!terminal.interactive) return null;
+        await this.#flush([]);
+        const typed = await terminal.readLine({prompt, history: false});
+        return typed.kind === "line" ? typed.line : null;
     }
 
     async #confirm(question: string): Promise<boolean> {

@@ -8,6 +8,7 @@ import {formatVip} from "../address.ts";
 import {type CarpConfig, type Options, Secret, type Vip} from "../config.ts";
 import {defaultGroup} from "../config-check-values.ts";
 import type {Edit, EditValue} from "../edit.ts";
+import {OwnNetwork} from "./own.ts";
 import type {BsdAdmin, BsdDemote, BsdWorld, PendingCarp, PendingSettings} from "./world.ts";
 
 type Mutable<T> = {-readonly [K in keyof T]: T[K]};
@@ -29,6 +30,7 @@ export class Working {
     readonly world: BsdWorld;
     readonly options: Mutable<Options>;
     readonly drafts = new Map<string, Draft>();
+    readonly own: OwnNetwork;
     /** Blocks of the running configuration that this line destroys. */
     readonly destroyed = new Set<string>();
     /** Sum of demotion after this line, by group; "" for all reasons together. */
@@ -39,6 +41,7 @@ export class Working {
     constructor(world: BsdWorld) {
         this.world = world;
         this.options = {...world.config.options};
+        this.own = new OwnNetwork(world.config);
         this.demotion = new Map(world.demotion.groups.map(({group, total}) => [group, total]));
         this.demotion.set("", world.demotion.total);
         const states = new Map(world.carps.map((carp) => [carp.name, carp]));
@@ -151,6 +154,7 @@ export class Working {
         return [
             ...[...this.destroyed].map((name): Edit => ({op: "delete", path: ["carp", name]})),
             ...this.#optionEdits(),
+            ...this.own.edits(),
             ...[...this.drafts.values()].flatMap((draft) =>
                 draft.complete
                     ? carpEdits(draft, this.world.passFiles?.has(draft.name) === true)

@@ -5,6 +5,7 @@
 import {hostAddressProblem, parseAddress} from "../address.ts";
 import {Secret, type Vip} from "../config.ts";
 import {plainNameProblem} from "../config-check-values.ts";
+import {mtuRange} from "../config-network-values.ts";
 import {didYouMean} from "../diagnostic.ts";
 import {err, ok, type Result} from "../result.ts";
 import {
@@ -25,6 +26,7 @@ export interface IfconfigWords {
     advskew?: Given<number>;
     pass?: Given<Secret>;
     carpdev?: Given<string>;
+    mtu?: Given<number>;
     group?: Given<string>;
     /** An address for unicast; null for multicast. */
     peers: Map<Family, Given<string | null>>;
@@ -243,6 +245,12 @@ const keywords: ReadonlyMap<string, Keyword> = new Map([
     ["pass", {value: expectedPass, take: takePass}],
     ["carpdev", carpdev],
     ["dev", carpdev],
+    [
+        "mtu",
+        number("mtu", mtuRange.least, mtuRange.most, " octets", ({result}, given) => {
+            result.mtu = given;
+        }),
+    ],
     ["group", {value: "the name of a group", take: takeGroup, kind: "group"}],
     ["-group", {value: "the name of a group", take: leaveGroup, kind: "group"}],
     ["state", {value: "master or backup", take: takeState}],
@@ -285,7 +293,7 @@ function takeVersion(_reading: Reading, word: Word): Refuse | undefined {
 }
 
 const vrrp = "belongs to VRRP (carpver 3), another protocol";
-const ofCarpdev = "is a setting of the carpdev, which carpd leaves alone";
+export const ofCarpdev = "is a setting of the carpdev, which carpd leaves alone";
 const balancing = "is OpenBSD's balancing; here: sysctl net.inet.carp.arpbalance=1";
 /** Words that a BSD has and this program does not, with the reason. */
 const unsupported: ReadonlyMap<string, string> = new Map([
@@ -293,7 +301,6 @@ const unsupported: ReadonlyMap<string, string> = new Map([
     ["vrrpinterval", vrrp],
     ["balancing", balancing],
     ["carpnodes", balancing],
-    ["mtu", ofCarpdev],
     ["media", ofCarpdev],
     ["mediaopt", ofCarpdev],
     ["promisc", ofCarpdev],

@@ -8,6 +8,7 @@
  * - An IPv4 address without `alias` takes the place of the first one; an IPv6 address is added. With
  *   a carpdev's name it is added too: on FreeBSD it would take the place of the carpdev's own one.
  * - `ifconfig carp1 vhid ...` makes carp1 if need be, as on OpenBSD; without vhid it must exist.
+ * - Without vhid an interface's own addresses are meant, which are carpd's on an appliance only.
  * - `up` and `down` act at once and last until the next start, as on a BSD; `up` also ends an
  *   `enabled = false`, and `down` in the lines before an interface is complete sets it.
  * - A vhid is in one group: `group lan` takes it out of "carp", `-group lan` puts it back there.
@@ -22,8 +23,9 @@ import {didYouMean} from "../diagnostic.ts";
 import {err, ok, type Result} from "../result.ts";
 import {type Draft, hasAddress, type Working} from "./draft.ts";
 import type {Given} from "./ifconfig-address.ts";
+import {changeOwn} from "./ifconfig-own.ts";
 import {printAll, printCarp, printInterface, printNames, waitingText} from "./ifconfig-print.ts";
-import {type IfconfigWords, readIfconfigWords} from "./ifconfig-words.ts";
+import {type IfconfigWords, ofCarpdev, readIfconfigWords} from "./ifconfig-words.ts";
 import {interfacesCovering} from "./subnet.ts";
 import {type Command, type Refuse, refuse, shown, type Word} from "./words.ts";
 
@@ -159,6 +161,10 @@ function change(working: Working, draft: Draft, made: Word, words: readonly Word
     }
     const request = read.value;
     const {create, destroy} = request;
+    const keyword = mtuWord(words, request);
+    if (keyword !== undefined) {
+        return refuse(keyword, `mtu ${ofCarpdev}`);
+    }
     if (create !== undefined && create !== made && made.text !== "vhid") {
         return refuse(create, `${draft.name} exists already`, "the words without create");
     }
@@ -192,6 +198,13 @@ function changeOnCarpdev(working: Working, name: Word, words: readonly Word[]): 
             return refuse(wrong, `${wrong.text} needs a carp interface`, "ifconfig carpN ...");
         }
     }
+    if (vhid === undefined && draft === undefined && working.world.appliance === true) {
+        return changeOwn(working, name, request);
+    }
+    const keyword = mtuWord(words, request);
+    if (keyword !== undefined) {
+        return refuse(keyword, `mtu ${ofCarpdev}`);
+    }
     if (vhid === undefined && draft === undefined) {
         return refuse(
             words[0] ?? name,
@@ -221,6 +234,12 @@ function changeOnCarpdev(working: Working, name: Word, words: readonly Word[]): 
         working.settle();
     }
     return output;
+}
+
+/** The mtu is no matter of a vhid: the keyword, when there is one. */
+function mtuWord(words: readonly Word[], {mtu}: IfconfigWords): Word | undefined {
+    const at = mtu === undefined ? -1 : words.indexOf(mtu.word);
+    return words[at - 1];
 }
 
 function vhidList(drafts: readonly Draft[]): string {

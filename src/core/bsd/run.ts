@@ -11,6 +11,7 @@ import {err, ok, type Result} from "../result.ts";
 import {Working} from "./draft.ts";
 import {runIfconfig} from "./ifconfig.ts";
 import {ifconfigKeywords} from "./ifconfig-words.ts";
+import {runHostname, runRoute} from "./route.ts";
 import {runSysctl, sysctlVariables} from "./sysctl.ts";
 import {
     type Command,
@@ -28,6 +29,8 @@ type Run = (working: Working, command: Command) => Result<string, Refuse>;
 const programs: ReadonlyMap<string, Run> = new Map([
     ["ifconfig", runIfconfig],
     ["sysctl", runSysctl],
+    ["route", runRoute],
+    ["hostname", runHostname],
 ]);
 const raisers = new Set(["sudo", "doas"]);
 
@@ -74,7 +77,7 @@ export function runBsdLine(line: string, world: BsdWorld): Result<BsdOutcome, Bs
             const message = `unknown command ${shown(word.text)}`;
             const hint = didYouMean(name, known);
             return err(
-                diagnose(line, "bsd", {at: word, message, expected: known.join(" or "), hint}),
+                diagnose(line, "bsd", {at: word, message, expected: known.join(", "), hint}),
             );
         }
         const done = run(working, command.value);
@@ -114,6 +117,8 @@ export function formatBsdRefusal(refusal: BsdRefusal): string {
 export const bsdWords: Readonly<Record<string, readonly string[]>> = {
     ifconfig: ifconfigKeywords,
     sysctl: sysctlVariables,
+    route: ["add", "change", "delete", "default"],
+    hostname: [],
 };
 
 export {hideBsdSecrets, isContinued} from "./words.ts";

@@ -63,6 +63,10 @@ export interface BsdWorld {
     readonly interfaces: readonly BsdInterface[];
     readonly demotion: BsdDemotion;
     readonly pending: BsdPending;
+    /** carpd gives this host its addresses, routes and name; not given: false. */
+    readonly appliance?: boolean;
+    /** What the host is called now. */
+    readonly hostname?: string;
     /** Names of the blocks that have `pass-file`, which must go when `pass` comes. */
     readonly passFiles?: ReadonlySet<string>;
 }
@@ -91,7 +95,7 @@ export interface BsdOutcome {
 }
 
 /**
- * Why nothing of a line was done. `file` is the command ("ifconfig", "sysctl", or "bsd" for the line
+ * Why nothing of a line was done. `file` is the command ("ifconfig", "sysctl", "route", "hostname", or "bsd" for the line
  * itself), line and column are those of the word in what was typed. Passwords are blotted out.
  */
 export type BsdRefusal = Diagnostic;

@@ -5,7 +5,7 @@
  * No note may hold a password.
  */
 import {hostAddressProblem, parseAddress, parseVip} from "../address.ts";
-import type {Options, Profile, TrackConfig, Vip} from "../config.ts";
+import type {InterfaceConfig, Options, Profile, SystemConfig, TrackConfig, Vip} from "../config.ts";
 import {octetsOf, plainNameProblem} from "../config-check-values.ts";
 
 export interface ImportPlace {
@@ -43,6 +43,8 @@ export interface VhidDraft {
 }
 
 export type OptionsDraft = {-readonly [K in keyof Options]?: Options[K]};
+export type SystemDraft = {-readonly [K in keyof SystemConfig]?: SystemConfig[K]};
+export type InterfaceDraft = {-readonly [K in keyof InterfaceConfig]: InterfaceConfig[K]};
 
 /** 255 on each of four carpdevs and some; more is not a configuration that somebody runs. */
 const mostVhids = 1024;
@@ -75,6 +77,8 @@ export class Collector {
     readonly vhids: VhidDraft[] = [];
     readonly options: OptionsDraft = {};
     readonly tracks: TrackConfig[] = [];
+    readonly system: SystemDraft = {};
+    readonly interfaces: InterfaceDraft[] = [];
     readonly notes: ImportNote[] = [];
     /** The notes among `notes` that say why a vhid is missing. */
     readonly refusals: ImportNote[] = [];

@@ -6,6 +6,7 @@ import {
     type CarpConfig,
     type Config,
     defaultOptions,
+    defaultSystem,
     type Options,
     Secret,
     type TrackConfig,
@@ -22,6 +23,7 @@ import {
     shown,
     type VhidDraft,
 } from "./collector.ts";
+import {fitOwnNetwork} from "./own-network.ts";
 
 /** Linux's IFNAMSIZ less the closing NUL. */
 const longestInterfaceName = 15;
@@ -31,6 +33,7 @@ export function finishImport(collector: Collector): Result<string, readonly Impo
     const drafts = collector.vhids.filter((draft) => checkCarpdev(draft, collector));
     dropSharedVips(drafts, collector);
     dropUnfitPeers(drafts, collector);
+    fitOwnNetwork(collector);
     const names = giveNames(drafts, collector);
     const text = print(drafts, names, collector);
     const passFiles = new Map<string, PassFile>();
@@ -121,7 +124,10 @@ function dropUnfitPeers(drafts: readonly VhidDraft[], collector: Collector): voi
 
 /** The names of the source where it has some, carpN where not. */
 function giveNames(drafts: readonly VhidDraft[], collector: Collector): string[] {
-    const taken = new Set(drafts.map(({carpdev}) => carpdev));
+    const taken = new Set([
+        ...drafts.map(({carpdev}) => carpdev),
+        ...collector.interfaces.map((own) => own.name),
+    ]);
     const own = drafts.map(({name, place}) => {
         const fits = /^[A-Za-z][\w.-]*$/u.test(name) && octetsOf(name) <= longestInterfaceName;
         if (fits && !taken.has(name)) {
@@ -160,6 +166,8 @@ function print(
         options: balanced,
         carp: drafts.map((draft, i) => toCarp(draft, names[i] ?? "")),
         tracks: keptTracks(drafts, collector),
+        system: {...defaultSystem, ...collector.system},
+        interfaces: collector.interfaces,
     };
     const text = printConfig(config, {secrets: true});
     let index = -1;

@@ -6,6 +6,7 @@
 import type {Collector, ImportPlace, VhidDraft} from "./collector.ts";
 import {shown} from "./collector.ts";
 import {applyIfconfigWords, type IfconfigWords, readIfconfigWords} from "./ifconfig-words.ts";
+import {importOwnNetwork} from "./own-network.ts";
 import {type ShellWord, shellCommands} from "./shell-words.ts";
 import {Subnets} from "./subnets.ts";
 import {importTunable, isTunableLine} from "./sysctl-conf.ts";
@@ -33,6 +34,10 @@ export function importRcConf(file: string, text: string, collector: Collector): 
             }
         }
     }
+    const own = runs.filter(
+        (run) => !isCarp(run.interface) && run.read.values.get("vhid") === undefined,
+    );
+    importOwnNetwork(variables, own, collector);
     importOld(variables, runs, subnets, collector);
     for (const run of runs) {
         const vhid = run.read.values.get("vhid");

@@ -1,0 +1,43 @@
+/** A release that does not work: three starts, then the old one by itself, and it says so. */
+import assert from "node:assert/strict";
+import {waitFor} from "../../../src/io/lab/namespaces.ts";
+import type {ImageCase} from "../case.ts";
+import {untilAnswers} from "../network.ts";
+import {configurationOf, install, newVersion, plugBundle, singleBox, slotOf} from "../updates.ts";
+
+export const brokenRelease: ImageCase = {
+    name: "broken-release",
+    form: "long",
+    run: async (bench) => {
+        const bundle = bench.bundles.make({version: newVersion, broken: true});
+        const vm = await singleBox(bench);
+        const before = await configurationOf(vm);
+        await plugBundle(bench, vm, bundle);
+        await bench.step("it is installed: its signature is good", async () => {
+            assert.match(await install(vm, "usb"), /installed/u);
+        });
+        await vm.pullStick();
+        const events = vm.qmp.events.length;
+        const from = vm.console.port.text.length;
+        vm.console.port.type("system reboot force\r");
+        await bench.step("nobody helps: the old release carries the addresses again", async () => {
+            await waitFor(
+                "the box to have given up the new slot",
+                1_500_000,
+                () => {
+                    const resets = vm.qmp.events.slice(events).filter(({name}) => name === "RESET");
+                    return resets.length >= 4 ? true : undefined;
+                },
+                () => vm.console.port.text.slice(from).slice(-1500),
+            );
+            vm.shell.forget();
+            await bench.untilServing(vm);
+            assert.equal(await slotOf(vm), "A");
+            await untilAnswers("192.168.1.1", 60_000);
+        });
+        await bench.step("it says that it runs the older slot", async () => {
+            assert.equal(await configurationOf(vm), before);
+            assert.match(await vm.shell.must("carpctl show images"), /fell back|older|failed/iu);
+        });
+    },
+};
