@@ -11,14 +11,12 @@ import {
     chmodSync,
     copyFileSync,
     existsSync,
-    lstatSync,
     lutimesSync,
     mkdirSync,
     readdirSync,
     readFileSync,
     rmSync,
     statSync,
-    symlinkSync,
     writeFileSync,
 } from "node:fs";
 import {dirname, join} from "node:path";
@@ -300,16 +298,4 @@ export function settleTimes(root: string, epoch: number): void {
         else lutimesSync(path, epoch, epoch);
     }
     if (statSync(root).isDirectory()) lutimesSync(root, epoch, epoch);
-}
-
-/** A link that replaces whatever lies there. */
-export function link(root: string, path: string, target: string): void {
-    const full = join(root, path);
-    mkdirSync(dirname(full), {recursive: true});
-    if (existsSync(full) || isLink(full)) throw new Error(`${full} is there already`);
-    symlinkSync(target, full);
-}
-
-function isLink(path: string): boolean {
-    return lstatSync(path, {throwIfNoEntry: false})?.isSymbolicLink() === true;
 }

@@ -65,6 +65,14 @@ exit 0
 export const postrm = `#!/bin/sh
 set -e
 
+if [ "$1" = remove ] || [ "$1" = purge ]; then
+    # A port that had a console gets its getty back.
+    for link in /etc/systemd/system/serial-getty@*.service; do
+        case "$(readlink "$link" || :)" in
+        */carp-console@.service) rm -f "$link" ;;
+        esac
+    done
+fi
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
     systemctl --system daemon-reload >/dev/null || :
 fi

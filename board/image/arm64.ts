@@ -166,7 +166,10 @@ export async function arm64Native(project: string, folder: string): Promise<stri
     mkdirSync(folder, {recursive: true});
     for (const name of ["native", "binding.gyp", "package.json"]) {
         // With their times, so that make sees what is new.
-        cpSync(join(project, name), join(folder, name), {recursive: true, preserveTimestamps: true});
+        cpSync(join(project, name), join(folder, name), {
+            recursive: true,
+            preserveTimestamps: true,
+        });
     }
     const modules = join(folder, "node_modules");
     if (!existsSync(modules)) symlinkSync(join(project, "node_modules"), modules);

@@ -1,8 +1,8 @@
 /** The base system: Debian's packages, unpacked and configured, as one tar. Slow, so cached. */
 import {rmSync} from "node:fs";
 import type {Cache} from "./cache.ts";
-import {aptLines, archiveDates, findMirrors, suite} from "./mirror-files.ts";
 import type {Mirrors} from "./mirror.ts";
+import {aptLines, archiveDates, findMirrors, suite} from "./mirror-files.ts";
 import type {ImageOptions} from "./options.ts";
 import {kernelPackage, packages} from "./packages.ts";
 import {BuildProblem} from "./problem.ts";
@@ -32,8 +32,8 @@ async function bootstrap(mirrors: Mirrors, epoch: number, target: string): Promi
                 `--keyring=${keyring}`,
                 '--aptopt=APT::Install-Recommends "false"',
                 '--aptopt=Acquire::Retries "5"',
-                '--dpkgopt=path-exclude=/usr/share/man/*',
-                '--dpkgopt=path-exclude=/usr/share/locale/*',
+                "--dpkgopt=path-exclude=/usr/share/man/*",
+                "--dpkgopt=path-exclude=/usr/share/locale/*",
                 suite,
                 target,
                 ...aptLines(mirrors),

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import {basename, join} from "node:path";
 import {productionPackages} from "../program-tree.ts";
-import {buildArm64Base, arm64Grub, arm64Native} from "./arm64.ts";
+import {arm64Grub, arm64Native, buildArm64Base} from "./arm64.ts";
 import {buildBase} from "./base.ts";
 import {buildBundle} from "./bundle.ts";
 import {Cache} from "./cache.ts";
@@ -21,6 +21,7 @@ import {buildDisk} from "./disk.ts";
 import {buildInitramfs} from "./initramfs.ts";
 import {developmentKeys, requireKeys} from "./keys.ts";
 import {layoutOf, mebibyte, tooLarge} from "./layout.ts";
+import {lock} from "./lock.ts";
 import type {ImageOptions} from "./options.ts";
 import {BuildProblem} from "./problem.ts";
 import {packageVersion, releaseOf, sourceEpoch} from "./release.ts";
@@ -80,16 +81,36 @@ export async function build(
     }
     requireTools(options.arch);
     if (options.keys !== null) requireKeys(options.keys);
-    const {arch, release: isRelease, test} = options;
+    const {arch, test} = options;
     const scratch = join(project, "build-image");
     const out = options.out === "" ? scratch : options.out;
     const work = join(scratch, `work-${arch}${test ? "-test" : ""}`);
     for (const folder of [scratch, out]) mkdirSync(folder, {recursive: true});
     requireSpace(scratch, neededBytes);
     requireSpace(out, 1000 * mebibyte);
-    rmSync(work, {recursive: true, force: true});
-    mkdirSync(work, {recursive: true});
+    const unlock = lock(`${work}.lock`);
+    try {
+        rmSync(work, {recursive: true, force: true});
+        mkdirSync(work, {recursive: true});
+        return await buildIn(work, {project, scratch, out}, options, screen);
+    } finally {
+        unlock();
+    }
+}
 
+interface Folders {
+    readonly project: string;
+    readonly scratch: string;
+    readonly out: string;
+}
+
+async function buildIn(
+    work: string,
+    {project, scratch, out}: Folders,
+    options: ImageOptions,
+    screen: Screen,
+): Promise<Products> {
+    const {arch, release: isRelease, test} = options;
     const cache = new Cache(join(scratch, "cache"));
     const layout = layoutOf();
     const stages = new Stages(screen, plannedStages);

@@ -1,6 +1,14 @@
 /** Results of slow stages, named by a hash of everything that went into them. */
 import {createHash} from "node:crypto";
-import {existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync} from "node:fs";
+import {
+    existsSync,
+    mkdirSync,
+    readdirSync,
+    renameSync,
+    rmSync,
+    statSync,
+    utimesSync,
+} from "node:fs";
 import {join} from "node:path";
 
 /** How many results of one stage are kept; each base system is some 450 MB. */

@@ -27,7 +27,8 @@ function place(source: string, disk: string, offset: number): void {
             const length = readSync(from, chunk, 0, chunkBytes, at);
             if (length === 0) return;
             const part = chunk.subarray(0, length);
-            if (!part.equals(zeros.subarray(0, length))) writeSync(to, part, 0, length, offset + at);
+            if (!part.equals(zeros.subarray(0, length)))
+                writeSync(to, part, 0, length, offset + at);
             at += length;
         }
     } finally {

@@ -1,5 +1,5 @@
 /** The boot loaders: one core each for BIOS and EFI, with every module that grub.cfg uses inside. */
-import {openSync, closeSync, readFileSync, writeSync} from "node:fs";
+import {closeSync, openSync, readFileSync, writeSync} from "node:fs";
 import {join} from "node:path";
 import {type Layout, partition, sectorBytes} from "./layout.ts";
 import type {Arch} from "./options.ts";
@@ -34,6 +34,11 @@ const bios: Loader = {
     extra: ["biosdisk"],
 };
 
+/**
+ * `early`: boot/early.cfg, which GRUB reads before it can do more than run plain commands: neither
+ * conditions nor comments. It confirms that the disk that the firmware started is ours, and looks
+ * for our mark elsewhere when it is not.
+ */
 async function core(loader: Loader, folder: string, early: string, target: string): Promise<void> {
     await run("grub-mkimage", [
         `--format=${loader.format}`,

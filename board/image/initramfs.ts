@@ -84,13 +84,15 @@ export async function buildInitramfs(options: InitramfsOptions): Promise<void> {
     const list = (name: string): string => readFileSync(join(source, name), "utf8");
     const builtin = list("modules.builtin");
     const files = moduleFiles(list("modules.dep"), builtin, bootModules, requiredBootModules);
+    const packed: string[] = [];
     for (const file of files) {
-        const plain = join(modules, file.replace(/\.xz$/u, ""));
-        mkdirSync(dirname(plain), {recursive: true});
-        copyFileSync(join(source, file), file.endsWith(".xz") ? `${plain}.xz` : plain);
-        // Together they compress better plain, and busybox need not know xz.
-        if (file.endsWith(".xz")) await run("xz", ["-d", `${plain}.xz`]);
+        const copy = join(modules, file);
+        mkdirSync(dirname(copy), {recursive: true});
+        copyFileSync(join(source, file), copy);
+        if (copy.endsWith(".xz")) packed.push(copy);
     }
+    // Together they compress better plain, and busybox need not know xz.
+    if (packed.length !== 0) await run("xz", ["-d", ...packed]);
     for (const name of ["modules.builtin", "modules.builtin.modinfo", "modules.order"]) {
         if (existsSync(join(source, name))) copyFileSync(join(source, name), join(modules, name));
     }

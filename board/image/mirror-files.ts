@@ -63,6 +63,20 @@ export function aptLines({archive, security}: Mirrors): readonly string[] {
     ];
 }
 
+async function fetchFile(url: string, target: string): Promise<void> {
+    const helper = "/usr/lib/apt/apt-helper";
+    try {
+        await run(helper, ["-oAcquire::Retries=5", "download-file", url, target]);
+    } catch (error) {
+        if (!(error instanceof BuildProblem)) throw error;
+        const why = /^E: Failed to fetch \S+\s+(.+)$/mu.exec(error.message)?.[1] ?? error.message;
+        throw new BuildProblem(
+            `the Debian mirror cannot be read: ${url}: ${why.trim()}\n` +
+                "--mirror URL takes another one, --offline what is in the cache",
+        );
+    }
+}
+
 /**
  * The dates of the three Release files: they change when any package does. Fetched with apt's own
  * program, so that the proxy and the certificates of this machine's apt are used.
@@ -75,7 +89,7 @@ export async function archiveDates(mirrors: Mirrors): Promise<readonly string[]>
             const [, uri = "", ofSuite = ""] = line.split(" ");
             const target = join(folder, `${ofSuite}.InRelease`);
             const url = `${uri}/dists/${ofSuite}/InRelease`;
-            await run("/usr/lib/apt/apt-helper", ["-oAcquire::Retries=5", "download-file", url, target]);
+            await fetchFile(url, target);
             const date = /^Date:\s*(.+)$/mu.exec(readFileSync(target, "utf8"))?.[1];
             if (date === undefined) throw new BuildProblem(`${url} is not a Release file`);
             dates.push(date.trim());

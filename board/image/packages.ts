@@ -115,7 +115,10 @@ export const prunedModules: readonly string[] = [
     "drivers/iio",
     "drivers/infiniband",
     "drivers/isdn",
-    "drivers/md",
+    // Not all of it: RAUC mounts bundles by dm-verity.
+    "drivers/md/bcache",
+    "drivers/md/dm-vdo",
+    "drivers/md/persistent-data",
     "drivers/media",
     "drivers/memstick",
     "drivers/message",

@@ -119,6 +119,14 @@ function overlay(source: string, tree: string): void {
     }
 }
 
+/** Its port: the second one of a PC; on arm64, whose console is another driver's, the first. */
+function testShell(tree: string, source: string, arch: Arch): void {
+    overlay(source, tree);
+    const preset = "usr/lib/systemd/system-preset/00-carpd-test.preset";
+    const text = readFileSync(join(tree, preset), "utf8");
+    put(tree, preset, text.replaceAll("@TTY@", arch === "amd64" ? "ttyS1" : "ttyS0"));
+}
+
 function identity(tree: string, {version, compatible, built}: Release, test: boolean): void {
     const base = readFileSync(join(tree, "usr/lib/os-release"), "utf8")
         .split("\n")
@@ -139,7 +147,11 @@ function identity(tree: string, {version, compatible, built}: Release, test: boo
     );
     put(tree, "etc/issue", `carpd ${version} \\n \\l\n`);
     put(tree, "etc/motd", "");
-    put(tree, "etc/fstab", "# Mounted by the initramfs and by units; see /usr/lib/systemd/system.\n");
+    put(
+        tree,
+        "etc/fstab",
+        "# Mounted by the initramfs and by units; see /usr/lib/systemd/system.\n",
+    );
     // Empty: the initramfs writes the one that the data partition keeps.
     put(tree, "etc/machine-id", "", 0o444);
     put(tree, "etc/resolv.conf", "");
@@ -171,7 +183,7 @@ export async function furnish(tree: string, options: RootOptions): Promise<strin
     // What is enabled is said by our presets alone, not by the packages' installation scripts.
     rmSync(join(tree, "etc/systemd/system"), {recursive: true, force: true});
     overlay(join(folder, "root"), tree);
-    if (test) overlay(join(folder, "root-test"), tree);
+    if (test) testShell(tree, join(folder, "root-test"), arch);
     const commands = stageProgram(tree, {project, arch, native: options.native});
     stageUnits(tree, project, commands);
     identity(tree, release, test);
@@ -193,7 +205,9 @@ export async function furnish(tree: string, options: RootOptions): Promise<strin
     // As new as /usr: otherwise every start would look for work that an update left behind.
     for (const path of ["etc/.updated", "var/.updated"]) put(tree, path, "");
     if (!existsSync(join(tree, "usr/lib/systemd/systemd"))) {
-        throw new BuildProblem("the base system has no systemd: its cache is damaged; use --refresh");
+        throw new BuildProblem(
+            "the base system has no systemd: its cache is damaged; use --refresh",
+        );
     }
     return version;
 }

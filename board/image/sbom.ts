@@ -81,9 +81,7 @@ export function cycloneDx(
             name: entry.name,
             version: entry.version,
             purl: debianUrl(entry),
-            properties: [
-                {name: "debian:source", value: `${entry.source} ${entry.sourceVersion}`},
-            ],
+            properties: [{name: "debian:source", value: `${entry.source} ${entry.sourceVersion}`}],
         })),
         ...npm.map((entry) => ({
             type: "library",

@@ -25,11 +25,4 @@ export function rootCompression(release: boolean): readonly string[] {
 }
 
 /** Kernel and initramfs are compressed already, and GRUB knows no zstd: stored as they are. */
-export const bootCompression: readonly string[] = [
-    "-comp",
-    "gzip",
-    "-noI",
-    "-noD",
-    "-noF",
-    "-noX",
-];
+export const bootCompression: readonly string[] = ["-comp", "gzip", "-noI", "-noD", "-noF", "-noX"];

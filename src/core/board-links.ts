@@ -69,7 +69,11 @@ export function environmentText({board}: Recognised): string {
         ["CARP_CONSOLE_BAUD", String(board?.console?.baud ?? "")],
         ["CARP_WATCHDOG_SEC", String(board?.watchdog?.timeoutSec ?? "")],
     ];
-    return values.map(([name, value]) => `${name}=${value}\n`).join("");
+    // What the manifest does not say keeps the unit's own default.
+    return values
+        .filter(([name, value]) => value !== "" || name === "CARP_BOARD")
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join("");
 }
 
 /** One line for the boot's log. */

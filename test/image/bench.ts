@@ -7,7 +7,6 @@
  */
 import {mkdirSync, rmSync} from "node:fs";
 import {join} from "node:path";
-import {waitFor} from "../../src/io/lab/namespaces.ts";
 import {Bundles} from "./bundles.ts";
 import {Disk} from "./disk.ts";
 import type {BuiltImage} from "./image.ts";
@@ -102,13 +101,10 @@ export class Bench {
         await vm.console.says(/login: $/u, bootLimitMs, from);
     }
 
-    /** Until carpd answers. */
-    async untilServing(vm: Vm): Promise<void> {
-        await vm.shell.ready(bootLimitMs);
-        await waitFor(`carpd of ${vm.name} to answer`, bootLimitMs, async () => {
-            const {status} = await vm.shell.run("carpctl show carp >/dev/null");
-            return status === 0 ? true : undefined;
-        });
+    /** Until the administrator is logged in on the console: only carpd lets anybody in. */
+    async untilServing(vm: Vm, from = 0): Promise<void> {
+        await this.untilLogin(vm, from);
+        await vm.console.logIn();
     }
 
     /** A box as it comes out of its carton, up to the end of the first log-in. */
@@ -116,7 +112,6 @@ export class Bench {
         const vm = await this.start({name, disk});
         await this.step(`${name}: power on to the log-in prompt`, () => this.untilLogin(vm));
         await this.step(`${name}: first log-in sets the password`, () => vm.console.setPassword());
-        await this.step(`${name}: carpd answers`, () => this.untilServing(vm));
         return vm;
     }
 
@@ -176,7 +171,7 @@ export class Bench {
             b.console.typeAll(manualLines("b")),
         );
         await this.step("b: it is BACKUP of both", () =>
-            b.shell.until("carpctl show carp", /carp0: BACKUP.*carp1: BACKUP/su, 60_000),
+            b.console.until("show carp", /carp0: BACKUP.*carp1: BACKUP/su, 60_000),
         );
         await this.step("keeping the state of both", async () => {
             await a.qmp.execute("stop");

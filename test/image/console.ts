@@ -52,24 +52,40 @@ export class ConsolePort {
         return await this.says(what, deadlineMs, from);
     }
 
-    /**
-     * The first log-in of all: there is no password yet, and this one becomes it. carpd may still
-     * be starting; then somebody at the console tries again.
-     */
-    async setPassword(deadlineMs = 300_000): Promise<void> {
-        const end = performance.now() + deadlineMs;
-        for (;;) {
-            const said = await this.answer("admin", /new password: |does not answer.*login: $/su);
-            if (said.includes("new password: ")) break;
-            if (performance.now() >= end) throw new HarnessError("DEADLINE", said);
-        }
+    /** The first log-in of all: there is no password yet, and this one becomes it. */
+    async setPassword(): Promise<void> {
+        await this.#name("new password: ");
         await this.answer(adminPassword, "the same again: ");
         await this.answer(adminPassword, prompt);
     }
 
     async logIn(password = adminPassword): Promise<void> {
-        await this.answer("admin", "password: ");
+        await this.#name("password: ");
         await this.answer(password, prompt);
+    }
+
+    /** Gives the name. carpd may still be starting; then somebody at the console tries again. */
+    async #name(question: string, deadlineMs = 300_000): Promise<void> {
+        const end = performance.now() + deadlineMs;
+        for (;;) {
+            const said = await this.answer("admin", /password: $|does not answer.*login: $/su);
+            if (said.includes(question)) return;
+            if (performance.now() >= end) throw new HarnessError("DEADLINE", said);
+        }
+    }
+
+    /** Types a line again and again until what it prints fits. */
+    async until(line: string, wanted: RegExp, deadlineMs: number): Promise<string> {
+        let last = "";
+        return await waitFor(
+            `${line} to say ${String(wanted)}`,
+            deadlineMs,
+            async () => {
+                last = await this.type(line);
+                return wanted.test(last) ? last : undefined;
+            },
+            () => last,
+        );
     }
 
     /** Types a line at the prompt; what it printed until the next prompt. */

@@ -98,7 +98,7 @@ export function judge(
     const close = shape.ms.every(
         (ms, i) => Math.abs((medians[i] ?? Number.NaN) - ms) <= allowance(ms),
     );
-    const enough = Math.abs(changes - wanted) <= 2 + wanted * 0.15;
+    const enough = Math.abs(changes - wanted) <= 1 + wanted * 0.2;
     const shown = medians.length === 0 ? lengths.slice(0, 12).join(" ") : medians.join("/");
     const expected = shape.ms.join("/");
     return {

@@ -160,7 +160,8 @@ async function runAll(options: Options, folder: string): Promise<void> {
     }
     makeSegments();
     rmSync(logs, {recursive: true, force: true});
-    const bench = new Bench(image, {work: folder, logs}, options.seed, {line: say});
+    const folders = {work: folder, logs};
+    const bench = new Bench(image, folders, options.seed, {line: say});
     say(`seed ${options.seed}`);
     const counts = {passed: 0, failed: 0, skipped: 0};
     const results: string[] = [];

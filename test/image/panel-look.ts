@@ -45,7 +45,7 @@ export async function panelShows(
         });
         if (wrong.length === 0) return;
         if (performance.now() >= end) {
-            const plan = (await vm.shell.run("carpctl show leds")).output;
+            const plan = await vm.console.type("show leds");
             throw new HarnessError(
                 "DEADLINE",
                 `the panel of ${vm.name} after ${deadlineMs} ms: ${wrong.join("; ")}\n${plan}`,

@@ -19,7 +19,7 @@ export async function singleBox(bench: Bench): Promise<Vm> {
     const vm = await bench.ready("a");
     await bench.step("a: the manual's configuration, typed on the console", async () => {
         await vm.console.typeAll(manualLines("a"));
-        await vm.shell.until("carpctl show carp", /carp0: MASTER.*carp1: MASTER/su, 60_000);
+        await vm.console.until("show carp", /carp0: MASTER.*carp1: MASTER/su, 60_000);
         await vm.shell.must("sync");
     });
     await untilGood(bench, vm);
@@ -46,7 +46,7 @@ export async function releaseOf(vm: Vm): Promise<string> {
 /** Until the running slot has proved itself. */
 export async function untilGood(bench: Bench, vm: Vm): Promise<void> {
     await bench.step(`${vm.name}: the running slot is marked good`, () =>
-        vm.shell.until("carpctl show images", /running[^\n]*\bgood\b|good[^\n]*running/u, 120_000),
+        vm.console.until("show images", /^\*[AB] .*\bgood\b/mu, 120_000),
     );
 }
 
@@ -68,9 +68,7 @@ export async function reboot(bench: Bench, vm: Vm, word = "system reboot force")
     const from = vm.console.port.raw.length;
     vm.console.port.type(`${word}\r`);
     await vm.reset(120_000, events);
-    await bench.untilLogin(vm, from);
-    await vm.console.logIn();
-    await bench.untilServing(vm);
+    await bench.untilServing(vm, from);
 }
 
 /** A refusal in one sentence, and nothing written: the slots are as `before`. */

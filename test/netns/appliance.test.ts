@@ -86,7 +86,24 @@ class Helper {
             ...["--rauc-config", this.path("system.conf"), "--rauc", this.path("rauc")],
             ...["--systemctl", this.path("systemctl"), "--boot-dir", this.path("none")],
         ];
-        this.#process = host.spawn([process.execPath, program, ...words], {logName: "carp-system"});
+        // It writes /etc/hostname and /etc/resolv.conf and names the host: never those of the machine
+        // that runs the test.
+        const own =
+            'mkdir -p "$1/upper" "$1/work" && mount -t overlay overlay ' +
+            '-o "lowerdir=/etc,upperdir=$1/upper,workdir=$1/work" /etc && shift && exec "$@"';
+        const inner = [
+            "sh",
+            "-ec",
+            own,
+            "sh",
+            `/run/etc-${host.name}`,
+            process.execPath,
+            program,
+            ...words,
+        ];
+        this.#process = host.spawn(["unshare", "--mount", "--uts", ...inner], {
+            logName: "carp-system",
+        });
         await waitFor("carp-system", 20_000, () => (existsSync(this.socket) ? true : undefined));
     }
 

@@ -79,6 +79,10 @@ export async function unpackBase(tar: string, folder: string): Promise<void> {
     await must(["tar", "-C", join(folder, "base"), "-xf", tar]);
     mkdirSync("/run/cgroup", {recursive: true});
     await must(["mount", "-t", "cgroup2", "cgroup2", "/run/cgroup"]);
+    // What a killed run has left; one that is in use cannot be removed.
+    for (const name of readdirSync("/run/cgroup")) {
+        if (name.startsWith("carpd-")) removeCgroup(join("/run/cgroup", name));
+    }
 }
 
 /**

@@ -5,7 +5,7 @@ import {readBootEnvironment} from "../../src/core/appliance/boot-environment.ts"
 import {foldSlots, hasBetterSlot, type SlotFacts} from "../../src/core/appliance/images.ts";
 import {readRaucStatus} from "../../src/core/appliance/rauc-output.ts";
 import {installBar, showImages} from "../../src/core/appliance/show-images.ts";
-import {idleInstall} from "../../src/core/appliance/status.ts";
+import {type InstallStatus, idleInstall} from "../../src/core/appliance/status.ts";
 import {readApplianceStatus, readImagesStatus} from "../../src/core/appliance/status-decode.ts";
 import {installedB, raucStatus} from "./rauc-fixtures.ts";
 
@@ -115,6 +115,19 @@ describe("slots", () => {
             /\n B {2}0\.4\.0 {2}failed \(started 3x\).*installed 2026-11-22T09:00:00Z\n/u,
         );
         assert.match(text, /\nALARM: this box runs the older slot A/u);
+    });
+
+    it("show images tells of an installation under way, and how the last one ended", () => {
+        const {images, olderSlot} = foldSlots(facts("A_OK=1"));
+        const shown = (install: Partial<InstallStatus>) =>
+            showImages({
+                ...{compatible: "carpd-amd64", images, olderSlot},
+                install: {...idleInstall, ...install},
+            });
+        const step = {phase: "writing", percent: 40, source: "usb", message: "Copying"} as const;
+        assert.match(shown(step), /\ninstallation of usb: writing, 40%: Copying\n$/u);
+        assert.match(shown({phase: "failed", error: "no stick"}), /\nno stick\n$/u);
+        assert.doesNotMatch(shown({}), /installation/u);
     });
 
     it("the bar is as wide as its terminal lets it be", () => {

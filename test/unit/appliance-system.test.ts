@@ -313,6 +313,19 @@ describe("installation", () => {
         });
     }
 
+    it("what was good in the other slot is forgotten before it is written", async () => {
+        const record = {version: "0.4.0", schema: 1, good: "x", installed: ""};
+        const own = {version: "0.3.0", schema: 1, good: "x", installed: ""};
+        const bench = new Bench({records: {A: own, B: record}, signed: false});
+        await bench.system.start();
+        await bench.ask("POST", "install", {source: "/b"});
+        assert.deepEqual(Object.keys(bench.world.records), ["A", "B"]);
+        bench.world.signed = true;
+        await bench.ask("POST", "install", {source: "/b"});
+        assert.equal((await bench.installed()).phase, "installed");
+        assert.deepEqual(bench.world.records, {A: own});
+    });
+
     it("an older version goes in with force; the next try is free after a failure", async () => {
         const bench = new Bench({bundle: {compatible: "carpd-amd64", version: "0.2.9"}});
         await bench.system.start();

@@ -64,7 +64,7 @@ test("a plan is written, loaded and started", async (t) => {
         "20-carpd-wan0.network",
         "20-carpd.network",
     ]);
-    assert.match(root.read(`${network}/20-carpd.network`), /Name=carp0\n[^]*Unmanaged=yes/u);
+    assert.match(root.read(`${network}/20-carpd.network`), /Name=carp0\n[\s\S]*Unmanaged=yes/u);
     assert.deepEqual(root.addresses.get("lan0"), ["192.168.1.2/24", "2001:db8::2/64"]);
     assert.equal(root.read("proc/sys/kernel/hostname"), "r1");
     assert.equal(root.read("proc/sys/net/ipv4/ip_forward"), "1");

@@ -68,9 +68,11 @@ export class Installer {
             return;
         }
         try {
+            const before = this.#slots.other?.state;
             const done = await this.#install(opened.value.path, force, share * 100);
             await this.#slots.refresh();
-            this.#end(done);
+            const after = this.#slots.other?.state;
+            this.#end(done, after !== before && after !== "good");
         } finally {
             await opened.value.close();
         }
@@ -90,6 +92,8 @@ export class Installer {
         const {compatible, version} = release;
         const problem = bundleProblem(info.value, {compatible, version, sizes, force});
         if (problem !== "") return err(problem);
+        const unsaved = await this.#slots.forgetOther();
+        if (unsaved !== "") return err(unsaved);
         this.#step("writing", from, "writing");
         return rauc.install(path, (percent, message) =>
             this.#step("writing", from + (percent * (100 - from)) / 100, message),
@@ -106,20 +110,20 @@ export class Installer {
         }
     }
 
-    #end(done: Result<void, string>): void {
-        const {version, source, phase} = this.#status;
+    /** `damaged`: the other slot is not what it was before. */
+    #end(done: Result<void, string>, damaged = false): void {
+        const {version, source} = this.#status;
         if (done.ok) {
             const message = `${version} is installed in ${this.#otherName}: it runs after the next reboot`;
             this.#say("notice", message);
             this.#status = {...this.#status, phase: "installed", percent: 100, message, done: true};
             return;
         }
-        const {running, other} = this.#slots;
+        const {running} = this.#slots;
         const goesOn = running === null ? "" : `: this box goes on with ${nameOf(running)}`;
-        const damage =
-            phase === "writing" && other?.state !== "good"
-                ? `; ${this.#otherName} is incomplete until another installation`
-                : "";
+        const damage = damaged
+            ? `; ${this.#otherName} is incomplete until another installation`
+            : "";
         const error = `${source} is not installed: ${done.error}; the running slot is untouched${goesOn}${damage}`;
         this.#say("error", error);
         this.#status = {...this.#status, phase: "failed", message: "", error, done: true};

@@ -78,6 +78,20 @@ export class Slots {
         return this.#view;
     }
 
+    /**
+     * The other slot is about to be written: what was good there is no more. Before the first octet,
+     * so that even the same version has to prove itself anew. "" or what could not be stored.
+     */
+    async forgetOther(): Promise<string> {
+        const {other} = this;
+        const {loadRecords, saveRecords} = this.#ports;
+        const records = await loadRecords();
+        if (other === null || other.slot === "" || records[other.slot] === undefined) return "";
+        const {[other.slot]: _gone, ...left} = records;
+        const saved = await saveRecords(left);
+        return saved.ok ? "" : saved.error;
+    }
+
     /** The running release has proved itself. "" or what could not be stored. */
     async remember(): Promise<string> {
         const {slot, release, rauc} = this.#facts;

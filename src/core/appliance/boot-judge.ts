@@ -35,6 +35,8 @@ export interface Verdict {
 export const provingMs = 10_000;
 /** A release that has not proved itself after this time is given up, milliseconds. */
 const patienceMs = 180_000;
+/** The same for one whose carpd has not answered at all, milliseconds. */
+const silenceMs = 90_000;
 /** 3 advbase and a skew of less than one until a BACKUP is MASTER, and one to send. */
 const intervalsToSpeak = 5;
 
@@ -69,8 +71,12 @@ export function restarted(before: BootSample | undefined, after: BootSample): bo
     });
 }
 
-/** How long a release may need, milliseconds: a vhid with a long advbase speaks late. */
+/**
+ * How long a release may need, milliseconds: a vhid with a long advbase speaks late. `sample`: the
+ * last answer of carpd; null: there was none.
+ */
 export function patienceFor(sample: BootSample | null): number {
-    const slowest = Math.max(0, ...(sample?.vhids ?? []).map(({advbase}) => advbase));
+    if (sample === null) return silenceMs;
+    const slowest = Math.max(0, ...sample.vhids.map(({advbase}) => advbase));
     return Math.max(patienceMs, (slowest * intervalsToSpeak + provingMs / 1000) * 1000);
 }

@@ -121,7 +121,7 @@ export function readProgress(line: string): {percent: number; message: string} |
 export function reasonIn(lines: readonly string[]): string {
     const said = lines
         .map((line) => line.replace(/^\(\w+:\d+\): /u, "").trim())
-        .filter((line) => line !== "" && !/^rauc-(Message|INFO|DEBUG)/u.test(line));
+        .filter((line) => line !== "" && !/^rauc(-\w+)*-(Message|INFO|DEBUG)/u.test(line));
     const last = said.findLast((line) => line.startsWith("LastError:"));
     if (last !== undefined) return last.slice("LastError:".length).trim();
     const reason = said.findLast(
@@ -155,7 +155,7 @@ const sentences: readonly (readonly [RegExp, string])[] = [
         /could not connect|serviceunknown|name .* was not provided|failed to connect|cannot autolaunch|timeout was reached/iu,
         "the update service (rauc.service) does not answer",
     ],
-    [/no such file|does not exist/iu, "there is no such file"],
+    [/^no such file: /iu, "there is no such file"],
 ];
 
 /** One sentence without a full stop for RAUC's reason, which stands behind it in brackets. */

@@ -37,9 +37,11 @@ function useOf({running, next}: SlotImage): string {
 }
 
 /** One line for what is going on or how it ended. */
-export function installSentence({phase, percent, message, error}: InstallStatus): string {
+export function installSentence(status: InstallStatus): string {
+    const {phase, percent, message, error, source} = status;
     if (phase === "failed") return error;
-    return phase === "installed" ? message : `${percent}%: ${message}`;
+    if (phase === "installed") return message;
+    return `installation of ${source}: ${phase}, ${percent}%: ${message}`;
 }
 
 /** "[########            ]  40% writing: Copying image to rootfs.1", at most `columns` wide. */

@@ -52,7 +52,9 @@ export class RaucCli implements Rauc {
         const words = ["install", asTheServiceSeesIt(path)];
         const outcome = await this.#run(words, installLimitMs, (line) => {
             const step = readProgress(line);
-            if (step !== null) progress(step.percent, step.message);
+            // How a failure ends is no progress.
+            if (step === null || step.message.endsWith("failed.")) return;
+            progress(step.percent, step.message);
         });
         return outcome.ok ? ok(undefined) : failed(outcome);
     }

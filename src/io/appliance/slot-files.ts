@@ -105,7 +105,8 @@ export class SlotRecordFile {
             await writeDurably(this.#path, `${JSON.stringify(records)}\n`, false);
             return ok(undefined);
         } catch (error) {
-            return err(`cannot write ${this.#path}: ${codeOf(error)}`);
+            const full = codeOf(error) === "ENOSPC" ? ": the data partition is full" : "";
+            return err(`cannot write ${this.#path}: ${codeOf(error)}${full}`);
         }
     }
 }

@@ -10,6 +10,8 @@ import type {Lights, Scene} from "../led-panel.ts";
 /** The dead man's time (led-writes.ts: deadManMs) and what an emulated processor may be late. */
 const deadManS = 10;
 const lateS = 1.5;
+/** carp-panel asks twice a second and waits 2.25 s for an answer (src/app/panel.ts). */
+const silentS = 3.5;
 
 const master: Lights = {status: on, role: on, fault: off};
 
@@ -65,7 +67,7 @@ export async function deadMan({bench, vm, panel, row}: Scene): Promise<void> {
         "systemctl kill --kill-whom=main --signal=STOP carpd",
         "role",
         false,
-        deadManS,
+        silentS + lateS,
     );
     await row({
         state: "systemd has replaced the hung carpd",

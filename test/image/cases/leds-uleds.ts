@@ -64,7 +64,7 @@ async function alone({bench, vm, panel, row}: Scene): Promise<void> {
         state: "MASTER",
         by: async () => undefined,
         lights: {...master, lan: on, wan: on},
-        says: /\brole\b.*MASTER/u,
+        says: /^role .*\n\tMASTER/mu,
     });
     const demotedMaster = {...master, role: cycle(700, 100, 100, 100)};
     await row({
@@ -137,7 +137,7 @@ async function withPeer({vm, row}: Scene, peer: Peer): Promise<void> {
         state: "BACKUP",
         by: () => peer.start(),
         lights: {...backup, lan: on, wan: on},
-        says: /\brole\b.*BACKUP/u,
+        says: /^role .*\n\tBACKUP/mu,
     });
     const demoted: Lights = {...backup, role: cycle(100, 100, 100, 700)};
     await row({

@@ -85,7 +85,7 @@ export const olderForced: ImageCase = {
         const server = await serveFile(clientAddress.lan, bundle);
         await bench.step("an older version is installed when it is forced", async () => {
             assert.match(await install(vm, server.url, true), /installed/u);
-            assert.match(await vm.shell.must("carpctl show images"), /0\.0\.1/u);
+            assert.match(await vm.console.type("show images"), /0\.0\.1/u);
         });
         await server.close();
     },
@@ -112,7 +112,7 @@ export const stickPulled: ImageCase = {
             const again = await bench.start({name: "a", ...(vm.disk ? {disk: vm.disk} : {})});
             await bench.untilServing(again);
             assert.match(await again.shell.must("cat /proc/cmdline"), /carpd\.slot=A/u);
-            await again.shell.until("carpctl show carp", /carp0: MASTER/u, 60_000);
+            await again.console.until("show carp", /carp0: MASTER/u, 60_000);
         });
     },
 };
@@ -143,7 +143,7 @@ export const dataFull: ImageCase = {
             vm.disk?.check();
             const again = await bench.start({name: "a", ...(vm.disk ? {disk: vm.disk} : {})});
             await bench.untilServing(again);
-            await again.shell.until("carpctl show carp", /carp0: MASTER/u, 60_000);
+            await again.console.until("show carp", /carp0: MASTER/u, 60_000);
         });
     },
 };

@@ -26,7 +26,6 @@ export const factoryReset: ImageCase = {
             await vm.reset(120_000, events);
             await bench.untilLogin(vm, from);
             await vm.console.setPassword();
-            await bench.untilServing(vm);
             assert.doesNotMatch(await vm.shell.must("cat /etc/carpd/carpd.toml"), /vhid/u);
             assert.notEqual(await vm.shell.must("cat /etc/machine-id"), machine);
         });
@@ -43,6 +42,7 @@ export const handOver: ImageCase = {
             assert.match(said, /hand-over/u);
         });
         const stream = pingStream("192.168.1.1");
+        const from = a.console.port.raw.length;
         const events = a.qmp.events.length;
         await bench.step("system reboot hand-over: B has both before A goes", async () => {
             a.console.port.type("system reboot hand-over\r");
@@ -54,7 +54,7 @@ export const handOver: ImageCase = {
         const {answers, silenceMs} = await stream.stop();
         bench.note(`${answers} pings answered, the longest silence ${silenceMs} ms`);
         await bench.step("A comes back and takes both again", async () => {
-            await bench.untilServing(a);
+            await bench.untilServing(a, from);
             await waitFor("A to hold both", 120_000, () =>
                 holderOf("192.168.1.1", 1, "lan") === tapName("a", "lan") ? true : undefined,
             );

@@ -46,7 +46,7 @@ export const updatePowerCuts: ImageCase = {
                 await bench.untilServing(again);
                 bench.note(`it runs slot ${await slotOf(again)}`);
                 assert.equal(await configurationOf(again), before);
-                await again.shell.until("carpctl show carp", /carp0: MASTER/u, 60_000);
+                await again.console.until("show carp", /carp0: MASTER/u, 60_000);
                 await again.cutPower();
             });
         }

@@ -40,7 +40,7 @@ export const update: ImageCase = {
         });
         await bench.step("the configuration has survived, the addresses answer", async () => {
             assert.equal(await configurationOf(vm), before);
-            await vm.shell.until("carpctl show carp", /carp0: MASTER.*carp1: MASTER/su, 60_000);
+            await vm.console.until("show carp", /carp0: MASTER.*carp1: MASTER/su, 60_000);
             assert.ok(answers("192.168.1.1"));
         });
         await untilGood(bench, vm);
