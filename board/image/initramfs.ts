@@ -68,7 +68,7 @@ export interface InitramfsOptions {
 export async function buildInitramfs(options: InitramfsOptions): Promise<void> {
     const {tree, kernel, work, target} = options;
     rmSync(work, {recursive: true, force: true});
-    for (const path of ["bin", "dev", "proc", "sys", "run", "root"]) {
+    for (const path of ["bin", "dev", "proc", "sys", "run", "sysroot"]) {
         mkdirSync(join(work, path), {recursive: true});
     }
     copyFileSync(join(tree, "usr/bin/busybox"), join(work, "bin/busybox"));

@@ -104,9 +104,9 @@ describe("the Debian package", {skip, timeout: 600_000}, () => {
         for (const machine of [a, b]) {
             copyFileSync(
                 join(scratch, `first/carpd_1.0.0_${arch}.deb`),
-                machine.path("root/carpd.deb"),
+                machine.path("opt/carpd.deb"),
             );
-            await machine.must("apt-get", "install", "-y", "/root/carpd.deb");
+            await machine.must("apt-get", "install", "-y", "/opt/carpd.deb");
             assert.equal(await machine.property("carpd", "UnitFileState"), "enabled");
             assert.equal(await active(machine, "carpd"), "inactive");
             assert.equal(await active(machine, "carp-system"), "inactive");
@@ -212,8 +212,8 @@ describe("the Debian package", {skip, timeout: 600_000}, () => {
     it("is upgraded; the configuration stays", async () => {
         const before = readFileSync(a.path("etc/carpd/carpd.toml"), "utf8");
         const pid = await mainPid(a);
-        copyFileSync(build("1.0.1", "next"), a.path("root/next.deb"));
-        await a.must("apt-get", "install", "-y", "/root/next.deb");
+        copyFileSync(build("1.0.1", "next"), a.path("opt/next.deb"));
+        await a.must("apt-get", "install", "-y", "/opt/next.deb");
         assert.notEqual(await mainPid(a), pid);
         assert.equal(readFileSync(a.path("etc/carpd/carpd.toml"), "utf8"), before);
         await until(a, "BACKUP");
@@ -233,8 +233,8 @@ describe("the Debian package", {skip, timeout: 600_000}, () => {
         assert.ok(statSync(b.path("etc/carpd/carpd.toml")).isFile());
         assert.equal((await b.must("ip", "-o", "link", "show", "type", "macvlan")).trim(), "");
         await a.must("apt-get", "purge", "-y", "carpd");
-        rmSync(a.path("root/carpd.deb"));
-        rmSync(a.path("root/next.deb"));
+        rmSync(a.path("opt/carpd.deb"));
+        rmSync(a.path("opt/next.deb"));
         const left = [...(await paths(a))].filter((path) => !pristine.has(path));
         // The users stay, as Debian's do; what is theirs is gone. dpkg, the journal and sysusers keep
         // copies of their own files.

@@ -6,7 +6,8 @@ import {carpdUsage, formatUsageError, parseCarpdArguments} from "../../src/core/
 
 test("all options, both forms", () => {
     const args = ["--config", "a.toml", "--run-dir=/tmp/r", "--state-dir", "s", "--check"];
-    args.push("--console-user", "serial");
+    args.push("--console-user", "serial", "--panel-user=lights", "--board-dir", "boards");
+    args.push("--hold", "it failed", "--system-socket=/tmp/s");
     assert.deepEqual(parseCarpdArguments([...args, "--log-format=json"]), {
         ok: true,
         value: {
@@ -18,6 +19,10 @@ test("all options, both forms", () => {
                 check: true,
                 logFormat: "json",
                 consoleUser: "serial",
+                panelUser: "lights",
+                boardDir: "boards",
+                hold: "it failed",
+                systemSocket: "/tmp/s",
             },
         },
     });
@@ -32,6 +37,10 @@ test("all options, both forms", () => {
                 check: false,
                 logFormat: "text",
                 consoleUser: "carp-console",
+                panelUser: "carp-panel",
+                boardDir: "",
+                hold: "",
+                systemSocket: "/run/carp-system/socket",
             },
         },
     });

@@ -1,7 +1,13 @@
 /**
  * Snapshots and configurations for tests, and an Engine that does what a test tells it.
  */
-import {type CarpConfig, type Config, defaultOptions, defaultSystem, Secret} from "../../src/core/config.ts";
+import {
+    type CarpConfig,
+    type Config,
+    defaultOptions,
+    defaultSystem,
+    Secret,
+} from "../../src/core/config.ts";
 import type {
     AdminAction,
     CarpdevSnapshot,
