@@ -116,12 +116,14 @@ export class ConsolePort {
     async typeAll(lines: readonly string[]): Promise<void> {
         for (const line of lines) {
             const text = await this.type(line);
-            if (complaint.test(text)) {
+            if (complaint.test(text.replaceAll(warning, ""))) {
                 throw new HarnessError("COMMAND_FAILED", `${line}\n${text}`);
             }
         }
     }
 }
 
+/** A warning with the line that it is about and what would be better. */
+const warning = /^.*: warning: .*\n.*\n\s*\^.*\n/gmu;
 /** How the shell says that it did not do what was asked. */
 const complaint = /expected |unknown |no permission|does not answer|\([A-Z]+_[A-Z_]+;/u;
