@@ -3,9 +3,10 @@
  *
  *     node dist/test/run.js [--verbose] [--seconds N] [--seed N] [STAGE ...]
  *
- * STAGE is one of format, tidy, lint, unit, asan, tsan, sim, netns, interop, fuzz, or `check` (the first three),
- * `native` (asan, tsan). The last line counts everything. Exit code 1: something failed, a stage
- * ran nothing, or, in CI, something was skipped for a reason that is not the kernel's; 64: usage.
+ * STAGE is one of format, tidy, lint, unit, asan, tsan, sim, netns, interop, fuzz, image (virtual
+ * machines, ten minutes: only by name and in CI), or `check` (the first three), `native` (asan,
+ * tsan). The last line counts everything. Exit code 1: something failed, a stage ran nothing, or,
+ * in CI, something was skipped for a reason that is not the kernel's; 64: usage.
  */
 import {mkdirSync, writeFileSync} from "node:fs";
 import {join} from "node:path";

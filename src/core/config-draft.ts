@@ -123,7 +123,9 @@ export function draftConfig(texts: readonly ConfigText[]): Draft {
         }
     }
     const first = sources[0];
-    if (blocks.length === 0 && !broken && diagnostics.length === 0 && first !== undefined) {
+    // An appliance that is being set up has its own addresses first.
+    const bare = blocks.length === 0 && interfaces.length === 0;
+    if (bare && !broken && diagnostics.length === 0 && first !== undefined) {
         report(
             first.diagnostic(
                 {start: 0, end: 0},

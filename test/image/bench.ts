@@ -35,6 +35,8 @@ export class Bench {
     readonly bundles: Bundles;
     /** Random numbers of this run come from here. */
     readonly seed: number;
+    /** Of the boxes, when they had just come out of their cartons. */
+    readonly identities = new Map<string, {readonly machineId: string; readonly epoch: string}>();
     readonly #report: Reporter;
     #running: Vm[] = [];
     readonly #kept = new Map<string, Disk>();
@@ -119,7 +121,12 @@ export class Bench {
     async keep(vm: Vm, state: string): Promise<void> {
         if (vm.disk === undefined) return;
         await vm.save(state);
-        this.#kept.set(`${vm.name} ${state}`, vm.disk);
+        this.adopt(vm.name, state, vm.disk);
+    }
+
+    /** A disk that holds a kept state already. */
+    adopt(name: string, state: string, disk: Disk): void {
+        this.#kept.set(`${name} ${state}`, disk);
     }
 
     /** A box with a password and no configuration, logged in on its console. */
@@ -127,6 +134,9 @@ export class Bench {
         const kept = await this.resume(name, "ready");
         if (kept !== undefined) return kept;
         const vm = await this.firstBoot(name);
+        // Epochs of a pair come to be the same: each box takes up what it hears.
+        const epoch = await vm.shell.must("cat /var/lib/carpd/counter-epoch");
+        this.identities.set(name, {machineId: await vm.shell.must("cat /etc/machine-id"), epoch});
         await this.keep(vm, "ready");
         return vm;
     }

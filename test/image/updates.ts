@@ -62,11 +62,17 @@ export async function plugBundle(bench: Bench, vm: Vm, bundle: string): Promise<
     await vm.shell.until("ls /dev/disk/by-label/ 2>&1", /UPDATE/u, 60_000);
 }
 
+/** Types a word that restarts the box, and says yes. */
+export async function goDown(vm: Vm, word: string): Promise<void> {
+    await vm.console.answer(word, "[yes/no]");
+    vm.console.port.type("yes\r");
+}
+
 /** Restarts the box by its console and waits until carpd answers again. */
 export async function reboot(bench: Bench, vm: Vm, word = "system reboot force"): Promise<void> {
     const events = vm.qmp.events.length;
     const from = vm.console.port.raw.length;
-    vm.console.port.type(`${word}\r`);
+    await goDown(vm, word);
     await vm.reset(120_000, events);
     await bench.untilServing(vm, from);
 }

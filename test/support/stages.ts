@@ -2,6 +2,7 @@
 import {existsSync, mkdirSync, readdirSync, readFileSync} from "node:fs";
 import {availableParallelism} from "node:os";
 import {dirname, join, resolve} from "node:path";
+import {runImageTests} from "../image/stage.ts";
 import {type Outcome, run} from "./command.ts";
 import {
     type Count,
@@ -13,7 +14,7 @@ import {
     tapCount,
     total,
 } from "./count.ts";
-import {hasLibcrypto, inPath} from "./tools.ts";
+import {hasLibcrypto, inCi, inPath} from "./tools.ts";
 
 export interface Context {
     readonly verbose: boolean;
@@ -222,6 +223,14 @@ async function fuzzStage(context: Context): Promise<Count> {
     return sum(counts);
 }
 
+/** The short form of test/image. It takes ten minutes, so only CI runs it without being asked. */
+async function imageStage(context: Context): Promise<Count> {
+    if (!inCi && !context.named) return oneSkipped("image", "ten minutes long: npm test image");
+    const {count, output} = await runImageTests(context.verbose);
+    context.log.push(output);
+    return count;
+}
+
 /** One test at a time and a limit for each: what hangs is named instead of stopping everything. */
 const sequential = ["--test-concurrency=1", "--test-timeout=300000"];
 
@@ -268,4 +277,5 @@ export const stages: readonly Stage[] = [
             await nodeTests(context, "interop", testFiles("interop"), sequential),
     },
     {name: "fuzz", groups: [], run: fuzzStage},
+    {name: "image", groups: [], run: imageStage},
 ];

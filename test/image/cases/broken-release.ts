@@ -3,7 +3,15 @@ import assert from "node:assert/strict";
 import {waitFor} from "../../../src/io/lab/namespaces.ts";
 import type {ImageCase} from "../case.ts";
 import {untilAnswers} from "../network.ts";
-import {configurationOf, install, newVersion, plugBundle, singleBox, slotOf} from "../updates.ts";
+import {
+    configurationOf,
+    goDown,
+    install,
+    newVersion,
+    plugBundle,
+    singleBox,
+    slotOf,
+} from "../updates.ts";
 
 export const brokenRelease: ImageCase = {
     name: "broken-release",
@@ -19,7 +27,7 @@ export const brokenRelease: ImageCase = {
         await vm.pullStick();
         const events = vm.qmp.events.length;
         const from = vm.console.port.raw.length;
-        vm.console.port.type("system reboot force\r");
+        await goDown(vm, "system reboot force");
         await bench.step("nobody helps: the old release carries the addresses again", async () => {
             await waitFor(
                 "the box to have given up the new slot",

@@ -4,7 +4,7 @@ import {spawnSync} from "node:child_process";
 import {waitFor} from "../../../src/io/lab/namespaces.ts";
 import type {ImageCase} from "../case.ts";
 import {holderOf, pingStream} from "../network.ts";
-import {singleBox} from "../updates.ts";
+import {goDown, singleBox} from "../updates.ts";
 import {tapName} from "../vm.ts";
 
 export const factoryReset: ImageCase = {
@@ -45,7 +45,7 @@ export const handOver: ImageCase = {
         const from = a.console.port.raw.length;
         const events = a.qmp.events.length;
         await bench.step("system reboot hand-over: B has both before A goes", async () => {
-            a.console.port.type("system reboot hand-over\r");
+            await goDown(a, "system reboot hand-over");
             await b.console.says(/carp0: .*BACKUP -> MASTER/u, 60_000);
             await b.console.says(/carp1: .*BACKUP -> MASTER/u, 60_000);
             assert.equal(holderOf("192.168.1.1", 1, "lan"), tapName("b", "lan"));

@@ -51,23 +51,25 @@ export const hungEngine: ImageCase = {
         const vm = await singleBox(bench);
         const pid = await pidOfCarpd(vm);
         await bench.step("carpd hangs: another one runs within 5 s", async () => {
-            // Measured by the guest's clock: the host's is faster.
+            // Measured by the guest's clock and without a program that takes long to start.
+            const main = "$(systemctl show -p MainPID --value carpd)";
             const seconds = await vm.shell.must(
                 `read begin rest </proc/uptime; kill -STOP ${pid}; ` +
                     `while [ -e /proc/${pid} ]; do sleep 0.1; done; ` +
                     "read ended rest </proc/uptime; " +
-                    "until carpctl show carp >/dev/null 2>&1; do sleep 0.1; done; " +
-                    "read serving rest </proc/uptime; " +
-                    `echo "$begin $ended $serving"`,
+                    `until p=${main}; [ "$p" != 0 ] && [ "$p" != ${pid} ]; do sleep 0.1; done; ` +
+                    "read started rest </proc/uptime; " +
+                    'echo "$begin $ended $started"',
                 120_000,
             );
-            const [begin = 0, ended = 0, serving = 0] = seconds.trim().split(" ").map(Number);
+            const [begin = 0, ended = 0, started = 0] = seconds.trim().split(" ").map(Number);
+            const after = (when: number): string => `${(when - begin).toFixed(1)} s`;
             bench.note(
-                `killed after ${(ended - begin).toFixed(1)} s, serving after ${(serving - begin).toFixed(1)} s`,
+                `killed after ${after(ended)}, the next one started after ${after(started)}`,
             );
-            assert.ok(ended - begin < 5, `${ended - begin} s until it was ended`);
+            assert.ok(started - begin < 5, `${after(started)} until the next one was started`);
         });
-        await untilAnswers("192.168.1.1", 60_000);
+        await bench.step("and carries the addresses", () => untilAnswers("192.168.1.1", 120_000));
         assert.notEqual(await pidOfCarpd(vm), pid);
     },
 };
