@@ -234,6 +234,9 @@ async function imageStage(context: Context): Promise<Count> {
 /** One test at a time and a limit for each: what hangs is named instead of stopping everything. */
 const sequential = ["--test-concurrency=1", "--test-timeout=300000"];
 
+/** They mostly wait for the protocol's seconds, each in namespaces of its own. */
+const byTwos = ["--test-concurrency=2", "--test-timeout=300000"];
+
 /** In this order: the quick ones first. */
 export const stages: readonly Stage[] = [
     {name: "format", groups: ["check"], run: formatStage},
@@ -268,7 +271,7 @@ export const stages: readonly Stage[] = [
     {
         name: "netns",
         groups: [],
-        run: async (context) => await nodeTests(context, "netns", testFiles("netns"), sequential),
+        run: async (context) => await nodeTests(context, "netns", testFiles("netns"), byTwos),
     },
     {
         name: "interop",

@@ -23,7 +23,7 @@ export const factoryReset: ImageCase = {
         await bench.step("with it: restart, no user, no configuration", async () => {
             await vm.console.answer("factory-reset", /erase everything/u);
             vm.console.port.type("erase everything\r");
-            await vm.reset(120_000, events);
+            await vm.reset(300_000, events);
             await bench.untilLogin(vm, from);
             await vm.console.setPassword();
             assert.doesNotMatch(await vm.shell.must("cat /etc/carpd/carpd.toml"), /vhid/u);
@@ -49,7 +49,7 @@ export const handOver: ImageCase = {
             await b.console.says(/carp0: .*BACKUP -> MASTER/u, 60_000);
             await b.console.says(/carp1: .*BACKUP -> MASTER/u, 60_000);
             assert.equal(holderOf("192.168.1.1", 1, "lan"), tapName("b", "lan"));
-            await a.reset(120_000, events);
+            await a.reset(300_000, events);
         });
         const {answers, silenceMs} = await stream.stop();
         bench.note(`${answers} pings answered, the longest silence ${silenceMs} ms`);
@@ -78,7 +78,13 @@ export const ssh: ImageCase = {
         const address = "192.168.1.2";
         assert.ok(!portOpen(address, 22), "ssh answers although nobody has enabled it");
         await bench.step("enabled in the configuration: it answers", async () => {
-            await vm.console.typeAll(["configure", "set system ssh true", "commit", "exit"]);
+            await vm.console.typeAll([
+                "configure",
+                "set system ssh true",
+                "set system allow lan0:ssh",
+                "commit",
+                "exit",
+            ]);
             await waitFor("port 22 to be open", 90_000, () =>
                 portOpen(address, 22) ? true : undefined,
             );
