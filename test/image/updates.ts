@@ -73,7 +73,7 @@ export async function reboot(bench: Bench, vm: Vm, word = "system reboot force")
     const events = vm.qmp.events.length;
     const from = vm.console.port.raw.length;
     await goDown(vm, word);
-    await vm.reset(300_000, events);
+    await vm.reset(600_000, events);
     await bench.untilServing(vm, from);
 }
 

@@ -66,7 +66,7 @@ function firmwareWords(options: VmOptions): readonly string[] {
 function commandLine(options: VmOptions, sockets: Sockets): readonly string[] {
     const arm = options.arch === "arm64";
     const program = arm ? "qemu-system-aarch64" : "qemu-system-x86_64";
-    const machine = options.machine ?? ["-machine", arm ? "virt,gic-version=3" : "q35"];
+    const machine = options.machine ?? ["-machine", arm ? "virt,gic-version=3" : "q35,hpet=off"];
     const ports = options.ports ?? segments;
     const cache = "cache=writeback,discard=unmap";
     return [

@@ -19,9 +19,10 @@ import {
     stickPulled,
     wrongBundles,
 } from "./refused-bundles.ts";
+import {reproducible} from "./reproducible.ts";
 import {factoryReset, handOver, ssh} from "./system-words.ts";
 import {twoSegments} from "./two-segments.ts";
-import {update} from "./update.ts";
+import {rollback, update} from "./update.ts";
 import {updatePowerCuts} from "./update-power-cut.ts";
 import {crashLoop, hardwareWatchdog, hungEngine} from "./watchdogs.ts";
 
@@ -33,6 +34,8 @@ export const cases: readonly ImageCase[] = [
     commitPowerCut,
     refusedBundle,
     update,
+    rollback,
+    reproducible,
     wrongBundles,
     olderForced,
     stickPulled,

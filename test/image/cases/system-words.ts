@@ -23,7 +23,7 @@ export const factoryReset: ImageCase = {
         await bench.step("with it: restart, no user, no configuration", async () => {
             await vm.console.answer("factory-reset", /erase everything/u);
             vm.console.port.type("erase everything\r");
-            await vm.reset(300_000, events);
+            await vm.reset(600_000, events);
             await bench.untilLogin(vm, from);
             await vm.console.setPassword();
             assert.doesNotMatch(await vm.shell.must("cat /etc/carpd/carpd.toml"), /vhid/u);
@@ -49,7 +49,7 @@ export const handOver: ImageCase = {
             await b.console.says(/carp0: .*BACKUP -> MASTER/u, 60_000);
             await b.console.says(/carp1: .*BACKUP -> MASTER/u, 60_000);
             assert.equal(holderOf("192.168.1.1", 1, "lan"), tapName("b", "lan"));
-            await a.reset(300_000, events);
+            await a.reset(600_000, events);
         });
         const {answers, silenceMs} = await stream.stop();
         bench.note(`${answers} pings answered, the longest silence ${silenceMs} ms`);

@@ -44,6 +44,25 @@ export const update: ImageCase = {
             assert.ok(answers("192.168.1.1"));
         });
         await untilGood(bench, vm);
+    },
+};
+
+/** To the slot that the update wrote and back again, as an operator who regrets it. */
+export const rollback: ImageCase = {
+    name: "rollback",
+    form: "long",
+    run: async (bench) => {
+        const bundle = await bench.bundles.make({version: newVersion});
+        const vm = await singleBox(bench);
+        const before = await configurationOf(vm);
+        await plugBundle(bench, vm, bundle);
+        await install(vm, "usb");
+        await vm.pullStick();
+        await bench.step("system reboot: the other slot starts", async () => {
+            await reboot(bench, vm);
+            assert.equal(await slotOf(vm), "B");
+        });
+        await untilGood(bench, vm);
         await bench.step("system rollback and a restart: slot A again", async () => {
             const said = await vm.console.type("system rollback");
             assert.doesNotMatch(said, /expected |unknown /u);
