@@ -63,10 +63,17 @@ function firmwareWords(options: VmOptions): readonly string[] {
     ];
 }
 
+/**
+ * Without the HPET: a guest that is idle after its state was loaded waited two minutes and longer
+ * for the next interrupt of an emulated one (QEMU 7.2).
+ */
+const pc = ["-machine", "q35,hpet=off"];
+const arm64 = ["-machine", "virt,gic-version=3"];
+
 function commandLine(options: VmOptions, sockets: Sockets): readonly string[] {
     const arm = options.arch === "arm64";
     const program = arm ? "qemu-system-aarch64" : "qemu-system-x86_64";
-    const machine = options.machine ?? ["-machine", arm ? "virt,gic-version=3" : "q35,hpet=off"];
+    const machine = options.machine ?? (arm ? arm64 : pc);
     const ports = options.ports ?? segments;
     const cache = "cache=writeback,discard=unmap";
     return [
