@@ -8,7 +8,7 @@ import {recogniseMachine} from "./board-files.ts";
 import type {HealthClient} from "./health-client.ts";
 
 /** What is not known after this is left out, milliseconds. */
-const limitMs = 2000;
+const limitMs = 5000;
 
 export async function readSystem(
     health: HealthClient,
