@@ -31,8 +31,8 @@ const monotonicMs = (): number => Number(process.hrtime.bigint() / 1_000_000n);
 const bootSeconds = 180;
 /** Whoever starts both at the same time sees no fault, milliseconds. */
 const graceMs = 10_000;
-/** For one show and the end, milliseconds. */
-const oneShotMs = 3000;
+/** For one show and the end, milliseconds: a driver that hangs is known as such by then. */
+const oneShotMs = usualLeds.limitMs + 2000;
 
 /** The service manager, if there is one and the addon is there to reach it. */
 function notifier(): ServiceNotifier {

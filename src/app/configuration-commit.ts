@@ -13,6 +13,7 @@ import type {ConfigText} from "../core/config-draft.ts";
 import type {Session} from "../core/control-session.ts";
 import {exitCodes} from "../core/exit-codes.ts";
 import {type LogLevel, type LogRecord, note} from "../core/log.ts";
+import {newWarnings} from "../core/new-warnings.ts";
 import {ok, type Result} from "../core/result.ts";
 import type {
     Clock,
@@ -162,13 +163,14 @@ export class Committer {
         const checked = await this.check(request.text);
         if (!checked.ok) return refused("BAD_CONFIG", checked.error.text, "a valid configuration");
         const changes = diffConfig(running.config, checked.value.config);
+        const unheard = await this.#unheard(checked.value.warnings);
         const former = file.kind === "text" ? file.text : this.text;
         const {by, remark, text} = request;
         const entry = {user: by.user, origin: by.origin, remark, changes, found: false, text};
         const written = await this.#write(entry, former, this.#nextWaiting(request));
         if (!written.ok) return written;
         const finished = await this.#finish(written.value);
-        const warnings = [checked.value.warnings, ...finished, ...this.#remarks];
+        const warnings = [unheard, ...finished, ...this.#remarks];
         for (const line of this.#remarks) this.#say("warning", line);
 
         this.#changedBy(by.user, by.origin);
@@ -188,6 +190,13 @@ export class Committer {
             warnings: warnings.filter((line) => line !== "").join("\n"),
             confirmBy,
         });
+    }
+
+    /** Of these warnings, those that the running configuration does not have. */
+    async #unheard(warnings: string): Promise<string> {
+        if (warnings === "") return "";
+        const running = await this.check(this.text);
+        return newWarnings(running.ok ? running.value.warnings : "", warnings);
     }
 
     /** To be called in turn. */

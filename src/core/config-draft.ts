@@ -23,6 +23,9 @@ import {
 import {describeNode, readToml, type TreeTable} from "./config-tree.ts";
 import {type Diagnostic, SourceText, type Span} from "./diagnostic.ts";
 
+/** Whoever starts carpd so may have the wrong file; whoever removes the last vhid knows it. */
+export const nothingShared = "no [[carp]] block: nothing is shared";
+
 /** One file's name, as it is shown, and its text. */
 export interface ConfigText {
     readonly file: string;
@@ -132,7 +135,7 @@ export function draftConfig(texts: readonly ConfigText[]): Draft {
                 {
                     // A router that is set up line by line begins with nothing.
                     severity: "warning",
-                    message: "no [[carp]] block: nothing is shared",
+                    message: nothingShared,
                     expected: "a [[carp]] block for each vhid",
                 },
             ),

@@ -299,6 +299,10 @@ describe("restarts and reloads", {concurrency: 4}, () => {
             (await a.carps()).length === 1 ? true : undefined,
         );
         await b.until("MASTER", 2000, "carp1");
+        // Deleting it is the work of a thread of its own, which waits for the kernel.
+        await waitFor("the macvlan of carp1 to go", 4000, async () =>
+            a.macvlans().includes("carp1") ? undefined : true,
+        );
         assert.deepEqual(a.macvlans(), ["carp0"]);
     });
 

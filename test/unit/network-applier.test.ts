@@ -3,7 +3,7 @@
  * and that each failure is one sentence and stops no other step.
  */
 import assert from "node:assert/strict";
-import {chmodSync, mkdirSync, statSync} from "node:fs";
+import {mkdirSync, statSync} from "node:fs";
 import {join} from "node:path";
 import {test} from "node:test";
 import {
@@ -147,16 +147,11 @@ test("an address that does not come is told", async (t) => {
     assert.deepEqual(await apply(root, whole), ["lan0 did not get 2001:db8::2/64"]);
 });
 
-test("a folder that cannot be written is a warning of each step that needs it", async (t) => {
-    if (process.getuid?.() === 0) {
-        t.skip("root may write everywhere");
-        return;
-    }
+test("a folder that cannot be written to is a warning of each step that needs it", async (t) => {
     const root = new FakeRoot(temporaryFolder(t));
-    root.write("etc/hostname", "x\n");
-    chmodSync(join(root.root, "etc"), 0o500);
+    // Not a folder at all: root too can write nothing into it.
+    root.write("etc", "x\n");
     const warnings = await apply(root, whole);
-    chmodSync(join(root.root, "etc"), 0o700);
     assert.equal(warnings.length, 3, warnings.join("\n"));
     assert.deepEqual(root.addresses.get("lan0"), ["192.168.1.2/24", "2001:db8::2/64"]);
 });
