@@ -170,8 +170,16 @@ export class Bench {
             a.console.typeAll(manualLines("a")),
         );
         await this.step("a: it is MASTER and answers both addresses", async () => {
-            await untilAnswers("192.168.1.1", 60_000);
-            await untilAnswers("192.168.2.1", 60_000);
+            try {
+                await untilAnswers("192.168.1.1", 60_000);
+                await untilAnswers("192.168.2.1", 60_000);
+            } catch (error) {
+                // Left in the transcript of the root shell.
+                await a.shell.must(
+                    "ip -s addr; ip neigh; nft list ruleset; grep virtio /proc/interrupts; carpctl show statistics",
+                );
+                throw error;
+            }
         });
         // One emulator at a time is more than twice as fast as two.
         await a.qmp.execute("stop");
