@@ -37,6 +37,14 @@ function shorten(text: string): string {
     return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
 }
 
+/** The options with their help, one a line; the help begins in column `width`, counted from 0. */
+export function optionRows(rules: readonly OptionRule[], width: number): readonly string[] {
+    return rules.map(({name, argument, help}) => {
+        const left = `  --${name}${argument === undefined ? "" : ` ${argument}`}`;
+        return `${left.padEnd(width)}${help}`;
+    });
+}
+
 /** Reads `--name value`, `--name=value` and switches by a table of rules. */
 export function readOptions(
     args: readonly string[],
@@ -183,16 +191,12 @@ const carpdRules: readonly OptionRule[] = [
 ];
 
 export function carpdUsage(): string {
-    const rows = carpdRules.map((rule) => {
-        const left = `  --${rule.name}${rule.argument === undefined ? "" : ` ${rule.argument}`}`;
-        return `${left.padEnd(26)}${rule.help}`;
-    });
     return [
         "usage: carpd [--config FILE] [--run-dir DIR] [--state-dir DIR] [--check] [--log-format text|json]",
         "             [--console-user NAME] [--panel-user NAME] [--board-dir DIR]",
         "             [--hold REASON] [--system-socket PATH]",
         "",
-        ...rows,
+        ...optionRows(carpdRules, 26),
     ].join("\n");
 }
 

@@ -1,5 +1,5 @@
 /** The arguments of carp-panel. Pure. */
-import {type OptionRule, readOptions, type UsageError} from "./cli-options.ts";
+import {type OptionRule, optionRows, readOptions, type UsageError} from "./cli-options.ts";
 import {err, ok, type Result} from "./result.ts";
 
 /**
@@ -37,16 +37,12 @@ const rules: readonly OptionRule[] = [
 const oneShots = ["fault", "boot", "off", "stopped"] as const;
 
 export function panelUsage(): string {
-    const rows = rules.map((rule) => {
-        const left = `  --${rule.name}${rule.argument === undefined ? "" : ` ${rule.argument}`}`;
-        return `${left.padEnd(22)}${rule.help}`;
-    });
     const usage = "usage: carp-panel [--fault | --boot | --off | --stopped] [--run-dir DIR]";
     return [
         usage,
         "                  [--board-dir DIR] [--sys-root DIR] [--input-dir DIR]",
         "",
-        ...rows,
+        ...optionRows(rules, 22),
     ].join("\n");
 }
 

@@ -2,7 +2,13 @@
  * The arguments of carp-system. Every path has the image's as its default; the others are for tests
  * and for images laid out in another way. Pure.
  */
-import {formatUsageError, type OptionRule, readOptions, type UsageError} from "../cli-options.ts";
+import {
+    formatUsageError,
+    type OptionRule,
+    optionRows,
+    readOptions,
+    type UsageError,
+} from "../cli-options.ts";
 import {err, ok, type Result} from "../result.ts";
 
 export interface SystemOptions {
@@ -63,11 +69,8 @@ const rules: readonly OptionRule[] = [
 ];
 
 export function systemUsage(): string {
-    const rows = rules.map(({name, argument, help}) => {
-        const left = `  --${name}${argument === undefined ? "" : ` ${argument}`}`;
-        return `${left.padEnd(24)}${help}`;
-    });
-    return ["usage: carp-system [--before-carpd] [OPTION...]", "", ...rows].join("\n");
+    const usage = "usage: carp-system [--before-carpd] [OPTION...]";
+    return [usage, "", ...optionRows(rules, 24)].join("\n");
 }
 
 /** The error is what to print, without a final newline. */

@@ -1,5 +1,5 @@
 /** The arguments of carp-console. Pure. */
-import {type OptionRule, readOptions, type UsageError} from "../cli-options.ts";
+import {type OptionRule, optionRows, readOptions, type UsageError} from "../cli-options.ts";
 import {err, ok, type Result} from "../result.ts";
 
 export interface ConsoleOptions {
@@ -29,12 +29,8 @@ const rules: readonly OptionRule[] = [
 ];
 
 export function consoleUsage(): string {
-    const rows = rules.map((rule) => {
-        const left = `  --${rule.name}${rule.argument === undefined ? "" : ` ${rule.argument}`}`;
-        return `${left.padEnd(22)}${rule.help}`;
-    });
     const usage = "usage: carp-console --port DEVICE [--baud RATE] | --stdin";
-    return [`${usage} [--run-dir DIR] [--history DIR]`, "", ...rows].join("\n");
+    return [`${usage} [--run-dir DIR] [--history DIR]`, "", ...optionRows(rules, 22)].join("\n");
 }
 
 /** `args` without the program's own name. */
