@@ -29,6 +29,7 @@ import {Conditions} from "./conditions.ts";
 import {failureOf, withLimit} from "./engine-failure.ts";
 import {Hooks} from "./hooks.ts";
 import {NetworkSettings} from "./network-settings.ts";
+import {nextCounter} from "./next-counter.ts";
 import type {
     Clock,
     ConfigSource,
@@ -166,9 +167,8 @@ export class Daemon {
 
     async #startNow(): Promise<Result<void, Failure>> {
         const {engine, epochs, log} = this.#ports;
-        const grant = await epochs.advance();
-        if (!grant.ok) return err({text: grant.error, exitCode: exitCodes.ioError});
-        if (grant.value.warning !== "") log.write(note("warning", "epoch", grant.value.warning));
+        const counter = await nextCounter(epochs, log);
+        if (!counter.ok) return counter;
         // SIGTERM may have come while the epoch was written: then there is nothing to bring up.
         if (this.stopping) return ok(undefined);
         try {
@@ -176,7 +176,7 @@ export class Daemon {
             this.#started = true;
             // Boot hold and maintenance come before the first vhid and its first advertisement.
             await this.conditions.start();
-            await engine.configure(this.#engineConfig(BigInt(grant.value.epoch) << 32n));
+            await engine.configure(this.#engineConfig(counter.value));
             await this.conditions.reconfigure(this.#config);
             const snapshot = await this.snapshot();
             this.#learn(snapshot);
@@ -335,7 +335,7 @@ export class Daemon {
     }
 
     async #applyConfiguration(text?: string): Promise<Result<Applied, Failure>> {
-        const {engine, epochs, config} = this.#ports;
+        const {engine, epochs, config, log} = this.#ports;
         const carpdevs = this.#config.carp.map((carp) => carp.carpdev);
         const loaded = await config.load(carpdevs, text);
         if (!loaded.ok) return err(loaded.error);
@@ -346,20 +346,19 @@ export class Daemon {
             return ok({changes: null, warnings, remarks: []});
         }
         // A vhid that is removed and comes back under the same key must not repeat a counter.
-        const grant = await epochs.advance();
-        if (!grant.ok) return err({text: grant.error, exitCode: exitCodes.ioError});
+        const counter = await nextCounter(epochs, log);
+        if (!counter.ok) return counter;
         // The questions to the system and to the disk take time, and SIGTERM may have come meanwhile.
         if (this.stopping) {
             return err({text: "the daemon is stopping", exitCode: exitCodes.unavailable});
         }
-        const counter = BigInt(grant.value.epoch) << 32n;
         this.#hooks.reconfigure(next);
         try {
             await this.conditions.release(next);
-            await engine.configure(this.#engineConfig(counter, next));
+            await engine.configure(this.#engineConfig(counter.value, next));
         } catch (error) {
             const failure = failureOf("configure", error);
-            const undone = await this.#undo(counter);
+            const undone = await this.#undo(counter.value);
             await this.conditions.reconfigure(this.#config);
             return err(undone === "" ? failure : {...failure, text: `${failure.text}; ${undone}`});
         }

@@ -18,6 +18,8 @@ const highestEpoch = 0xffff_ffff;
 const firstEpochBelow = 65_536;
 /** Added when only the older copy was readable: how far the lost one was ahead is not known. */
 const marginAfterLoss = 256;
+/** The medium has failed or is full. A router that does not start is worse than a repeated epoch. */
+const failedMedium: ReadonlySet<string> = new Set(["EDQUOT", "EIO", "ENOSPC", "EROFS"]);
 
 interface Stored {
     readonly epoch: number;
@@ -73,8 +75,23 @@ export class FileEpochStore {
             const full = epoch === highestEpoch ? `${this.#file}: the last epoch is reached` : "";
             return ok({epoch, warning: stored.warning === "" ? full : stored.warning});
         } catch (error) {
-            return err(`cannot store the counter epoch in ${this.#file}: ${codeOf(error)}`);
+            const code = codeOf(error);
+            const what = `cannot store the counter epoch in ${this.#file}: ${code}`;
+            return failedMedium.has(code) ? ok(this.#unstored(what)) : err(what);
         }
+    }
+
+    /**
+     * Goes on without the disk. The next start reads what was stored last and may come to the same
+     * epoch; a random step makes that unlikely.
+     */
+    #unstored(what: string): {epoch: number; warning: string} {
+        const from = Math.max(this.#highest, this.#stored?.epoch ?? 0);
+        this.#highest = Math.min(from + randomInt(1, marginAfterLoss), highestEpoch);
+        const warning =
+            `${what}; went on with one that is not kept: peers that check for replay may ` +
+            "ignore this host after its next start until it has heard one of them";
+        return {epoch: this.#highest, warning};
     }
 
     async #storeHeard(): Promise<void> {

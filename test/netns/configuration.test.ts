@@ -264,6 +264,18 @@ describe("commits", {concurrency: 4}, () => {
         assert.equal((await a.carp()).advskew, 20);
         assert.match(a.log(), /carpd\.toml could not be put back/);
         await bothAre(a, "MASTER");
+
+        // A failed disk does not keep a router from starting.
+        const makeRoom = fill(a.stateDir);
+        for (const code of ["ENOSPC", "EROFS"]) {
+            await a.process.kill("SIGKILL");
+            if (code === "EROFS") must(["mount", "-o", "remount,ro", a.stateDir]);
+            await a.start();
+            await bothAre(a, "MASTER");
+            assert.match(a.log(), new RegExp(`counter-epoch: ${code}; went on with one`));
+        }
+        must(["mount", "-o", "remount,rw", a.stateDir]);
+        makeRoom();
         await a.stop();
         for (const folder of [conf, a.stateDir]) must(["umount", folder]);
     });
