@@ -56,9 +56,11 @@ async function alone({bench, vm, panel, row}: Scene): Promise<void> {
         lights: {status: on, ...dark},
         deadlineMs: 60_000,
     });
-    await bench.step("typing the manual's lines on the console", () =>
-        console.typeAll(manualLines("b")),
-    );
+    await bench.step("typing the manual's lines on the console", async () => {
+        // The log-in ended with the daemon.
+        await console.logIn();
+        await console.typeAll(manualLines("b"));
+    });
     const master: Lights = {status: on, role: on, fault: off};
     await row({
         state: "MASTER",
