@@ -58,8 +58,13 @@ export async function deadMan({bench, vm, panel, row}: Scene): Promise<void> {
         deadlineMs: 60_000,
     });
     await row({
+        // What the killed one wrote shows on for its ten seconds: until the new one is ready.
         state: "carp-panel is killed: a new one shows the same",
-        by: () => panel.act("systemctl kill --kill-whom=main --signal=KILL carp-panel; sleep 1"),
+        by: () =>
+            panel.act(
+                "systemctl kill --kill-whom=main --signal=KILL carp-panel; sleep 1; " +
+                    "until systemctl is-active --quiet carp-panel; do sleep 0.5; done",
+            ),
         lights: master,
         deadlineMs: 60_000,
     });
