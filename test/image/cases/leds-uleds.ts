@@ -188,7 +188,7 @@ async function last({bench, vm, panel, row}: Scene): Promise<void> {
     await row({
         state: "fault: carpd is held in INIT",
         by: () => panel.act("systemctl stop carpd; systemctl start carpd-hold"),
-        lights: {status: on, role: cycle(200, 200), fault: on},
+        lights: {status: on, role: off, fault: on},
         says: /holds everything in INIT/u,
         deadlineMs: 60_000,
     });
